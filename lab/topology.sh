@@ -177,7 +177,8 @@ guest_up() {
 		-device virtio-serial-pci "${ports[@]}" \
 		-pidfile "$g/pid" "$@" < /dev/null > "$g/qemu.out" 2>&1 &
 	echo $! > "$g/qemu.pid"
-	if ! i=$(LAB_GUEST_WAIT=120 guest_run "$n" 'cat /run/queues'); then
+	if ! lab_wait 20 guest_started "$g" || ! guest_alive "$g" ||
+	   ! i=$(LAB_GUEST_TIMEOUT=120 guest_run "$n" 'cat /run/queues'); then
 		echo "lab: guest $n did not start; QEMU and its console say:" >&2
 		tail -n 10 "$g/qemu.out" "$g/console" >&2
 		return 1
@@ -190,24 +191,56 @@ guest_up() {
 	lab_nodes+=("$n eth0 ${ip4%/*} ${ip6%/*} $mac")
 }
 
-# guest_run NAME COMMAND...: runs a shell command in the guest (words joined by spaces, as ssh
-# does); its output comes on stdout as it is written, what it writes to stderr at its end, and its
-# exit status is returned (125: the guest died or does not answer). Text only: NUL bytes are lost.
-# Six can run at once. It goes over a serial port, so no packet is sent.
-guest_run() {
-	local n=$1
-	shift
-	( guest_talk "/run/guest/$n" "$*" )
-}
-
 guest_alive() {
 	kill -0 "$(< "$1/qemu.pid")" 2> /dev/null
 }
 
+# QEMU has opened its ports, or has ended
+guest_started() {
+	[ -s "$1/pid" ] || ! guest_alive "$1"
+}
+
+# guest_run NAME COMMAND...: runs a shell command in the guest (words joined by spaces, as ssh
+# does); its output comes on stdout as it is written, what it writes to stderr at its end, and its
+# exit status is returned (125: the guest died or never answered). Text only. Six can run at once.
+# It goes over a serial port, so no packet is sent.
+guest_run() {
+	local n=$1
+	shift
+	if [ ! -e "/run/guest/$n/qemu.pid" ]; then
+		echo "lab: no guest $n" >&2
+		return 125
+	fi
+	( guest_talk "/run/guest/$n" "$*" )
+}
+
+# An answer is "ID>" at the end of a line, the output, "ID<STATUS" at the end of a line, what was
+# written to stderr, "ID!" (init/guest). Before "ID>" may come what an earlier command left in the
+# background has written since.
+# shellcheck disable=SC2016
+guest_answer='
+	function ends(s) { return substr($0, length($0) - length(s) + 1) == s }
+	state == 0 { if (ends(id ">")) state = 1; next }
+	state == 1 {
+		if (match($0, id "<[0-9]+$")) {
+			printf "%s", substr($0, 1, RSTART - 1)
+			rc = substr($0, RSTART + length(id) + 1) + 0
+			state = 2
+		} else
+			print
+		next
+	}
+	ends(id "!") {
+		printf "%s", substr($0, 1, length($0) - length(id) - 1) > "/dev/stderr"
+		done = 1
+		exit rc
+	}
+	{ print > "/dev/stderr" }
+	END { if (!done) exit 125 }'
+
 guest_talk() {
-	local g=$1 id line rc end port='' i wait=${LAB_GUEST_WAIT:-20}
+	local g=$1 id port='' i reader=
 	id=r$BASHPID-$RANDOM
-	[ -e "$g/qemu.pid" ] || { echo "lab: no guest ${g##*/}" >&2; return 125; }
 	while [ -z "$port" ]; do
 		for i in 0 1 2 3 4 5; do
 			# an abandoned command may still be running behind this one
@@ -220,47 +253,16 @@ guest_talk() {
 		done
 		[ -n "$port" ] || busybox usleep 100000
 	done
-	trap ': > "$port.left"; exit 143' TERM
-	trap ': > "$port.left"; exit 130' INT
-	exec 5<> "$port.out" 6<> "$port.in"
-	printf '%s %s\n' "$id" "$(printf '%s\n' "$2" | base64 -w 0)" >&6
-
-	# skips what an earlier command left in the background has written since
-	while :; do
-		if IFS= read -r -t 1 -u 5 line; then
-			[[ $line != *"$id>" ]] || break
-		elif ! guest_alive "$g" || [ $((wait -= 1)) -le 0 ]; then
-			: > "$port.left"
-			echo "lab: guest ${g##*/} does not answer" >&2
-			return 125
-		fi
-	done
-	line=
-	end="^(.*)$id<([0-9]+)\$"
-	while :; do
-		if IFS= read -r -t 2 -u 5 i; then
-			line+=$i
-			if [[ $line =~ $end ]]; then
-				printf %s "${BASH_REMATCH[1]}"
-				rc=${BASH_REMATCH[2]}
-				break
-			fi
-			printf '%s\n' "$line"
-			line=
-		else
-			# a part of a line, or silence
-			line+=$i
-			guest_alive "$g" || { printf %s "$line"; return 125; }
-		fi
-	done
-	while IFS= read -r -u 5 line; do
-		if [[ $line == *"$id!" ]]; then
-			printf %s "${line%"$id!"}" >&2
-			break
-		fi
-		printf '%s\n' "$line" >&2
-	done
-	return "$rc"
+	trap ': > "$port.left"; kill "$reader"; exit 143' TERM INT
+	printf '%s %s\n' "$id" "$(printf '%s\n' "$2" | base64 -w 0)" 1<> "$port.in"
+	# QEMU holds the other end open, so the reader sees an end of file when the guest dies
+	${LAB_GUEST_TIMEOUT:+timeout "$LAB_GUEST_TIMEOUT"} \
+		mawk -W interactive -v id="$id" "$guest_answer" < "$port.out" 7>&- &
+	reader=$!
+	wait "$reader"
+	i=$?
+	[ "$i" != 124 ] || : > "$port.left"
+	return "$i"
 }
 
 # node_run NODE COMMAND: a shell command on the host, in a namespace or in a guest
