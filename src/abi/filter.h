@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The packet filter as it stands in an object's rodata: filled by
+ * core/filter.c before the load, tested by bpf/filter.bpf.h. All tests that are
+ * set must hold.
+ */
+#ifndef NETSONDE_ABI_FILTER_H
+#define NETSONDE_ABI_FILTER_H
+
+#include "abi/packet.h"
+
+/**
+ * Bits of sonde_filter.set. One word, so that a program reads it once and the
+ * verifier removes each test whose bit is clear.
+ */
+enum sonde_filter_set {
+	FILTER_DEVICE = 1 << 0,
+	FILTER_NETNS = 1 << 1,
+	FILTER_VLAN = 1 << 2,
+	FILTER_SRC = 1 << 3,
+	FILTER_DST = 1 << 4,
+	FILTER_HOST = 1 << 5,		/* source or destination */
+	FILTER_SRC_PORT = 1 << 6,
+	FILTER_DST_PORT = 1 << 7,
+	FILTER_PORT = 1 << 8,		/* source or destination */
+	FILTER_PROTOCOL = 1 << 9,	/* the L4 protocol number */
+	FILTER_ARP = 1 << 10,		/* ARP, instead of a protocol number */
+	FILTER_IP4 = 1 << 11,		/* an IPv6 packet cannot match: follows from an address */
+	FILTER_IP6 = 1 << 12,		/* an IPv4 packet cannot match */
+	FILTER_INNER = 1 << 13,		/* addresses, ports and protocol are those inside a tunnel */
+	FILTER_VNI = 1 << 14,		/* in a tunnel with this network identifier */
+};
+
+#define FILTER_ADDRESSES (FILTER_SRC | FILTER_DST | FILTER_HOST)
+#define FILTER_PORTS (FILTER_SRC_PORT | FILTER_DST_PORT | FILTER_PORT)
+#define FILTER_HEADERS \
+	(FILTER_ADDRESSES | FILTER_PORTS | FILTER_PROTOCOL | FILTER_ARP | FILTER_IP4 | FILTER_IP6)
+#define FILTER_TUNNEL (FILTER_INNER | FILTER_VNI)
+
+/** Address bits outside the mask are zero. */
+struct sonde_prefix {
+	union sonde_address address, mask;
+};
+
+struct sonde_port_range {
+	__u16 first, last;
+};
+
+#define FILTER_PORT_RANGES 16
+
+struct sonde_ports {
+	__u32 count;
+	struct sonde_port_range range[FILTER_PORT_RANGES];
+};
+
+struct sonde_filter {
+	__u32 set;		/* enum sonde_filter_set */
+	__u32 ifindex;		/* of the device, for an skb whose device pointer is gone */
+	union {
+		char device[16];	/* the kernel's name of the device, padded with zeros */
+		__u64 device_quad[2];
+	};
+	__u32 netns;		/* inode number */
+	__u32 vni;
+	__u16 vlan;		/* id */
+	__u8 protocol;
+	__u8 unused[5];
+	struct sonde_prefix src, dst, host;
+	struct sonde_ports src_port, dst_port, port;
+};
+
+#endif

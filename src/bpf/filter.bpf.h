@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * filter.bpf.h: whether this run wants an skb. Cheapest test first; a test that
+ * is not set is removed by the verifier, and a packet that fails has been read
+ * no further than needed.
+ */
+#ifndef NETSONDE_FILTER_BPF_H
+#define NETSONDE_FILTER_BPF_H
+
+#include "abi/filter.h"
+#include "packet.bpf.h"
+
+const volatile struct sonde_filter flt = {};
+
+static __always_inline bool filter_device(enum sonde_access access, struct sk_buff *skb,
+					  struct net_device *dev)
+{
+	union {
+		char name[16];
+		__u64 quad[2];
+	} name;
+
+	if (!dev)
+		return SONDE_READ(access, skb, skb_iif) == (int)flt.ifindex;
+	SONDE_COPY(name.name, sizeof(name.name), dev->name);
+	return name.quad[0] == flt.device_quad[0] && name.quad[1] == flt.device_quad[1];
+}
+
+static __always_inline bool filter_ip4_address(const volatile struct sonde_prefix *prefix, __u32 address)
+{
+	return (address & prefix->mask.word[0]) == prefix->address.word[0];
+}
+
+static __always_inline bool filter_ip4(__u32 set, __u32 src, __u32 dst)
+{
+	if (set & FILTER_SRC && !filter_ip4_address(&flt.src, src))
+		return false;
+	if (set & FILTER_DST && !filter_ip4_address(&flt.dst, dst))
+		return false;
+	return !(set & FILTER_HOST) || filter_ip4_address(&flt.host, src) ||
+	       filter_ip4_address(&flt.host, dst);
+}
+
+static __always_inline bool filter_ip6_address(const volatile struct sonde_prefix *prefix,
+					       const union sonde_address *address)
+{
+	return (address->quad[0] & prefix->mask.quad[0]) == prefix->address.quad[0] &&
+	       (address->quad[1] & prefix->mask.quad[1]) == prefix->address.quad[1];
+}
+
+static __always_inline bool filter_ip6(__u32 set, const struct wire_ip6 *ip)
+{
+	if (set & FILTER_SRC && !filter_ip6_address(&flt.src, &ip->src))
+		return false;
+	if (set & FILTER_DST && !filter_ip6_address(&flt.dst, &ip->dst))
+		return false;
+	return !(set & FILTER_HOST) || filter_ip6_address(&flt.host, &ip->src) ||
+	       filter_ip6_address(&flt.host, &ip->dst);
+}
+
+/* no branches: sixteen of them, four times, would be a lot of paths to verify */
+static __always_inline bool filter_port(const volatile struct sonde_ports *ports, __u16 port)
+{
+	__u32 found = 0;
+
+	/* unrolled so that the verifier removes the ranges that are not used */
+#pragma GCC unroll 16
+	for (__u32 i = 0; i < FILTER_PORT_RANGES; i++) {
+		__u16 from_first = port - ports->range[i].first;
+
+		if (i >= ports->count)
+			break;
+		/* below zero if first <= port <= last */
+		found |= from_first - (ports->range[i].last - ports->range[i].first) - 1;
+	}
+	return found >> 31;
+}
+
+/* one copy for IPv4, IPv6, inside and outside a tunnel */
+static __noinline int filter_ports(const struct packet_l4 *l4)
+{
+	__u32 set = flt.set;
+	__be16 ports[2];
+	__u16 src, dst;
+
+	if (packet_ports(l4, ports))
+		return false;
+	src = bpf_ntohs(ports[0]);
+	dst = bpf_ntohs(ports[1]);
+	if (set & FILTER_SRC_PORT && !filter_port(&flt.src_port, src))
+		return false;
+	if (set & FILTER_DST_PORT && !filter_port(&flt.dst_port, dst))
+		return false;
+	return !(set & FILTER_PORT) || filter_port(&flt.port, src) || filter_port(&flt.port, dst);
+}
+
+/* addresses, protocol and ports of the packet whose L3 is at off */
+static __always_inline bool filter_headers(__u32 set, const struct packet_cursor *cursor, __u32 off,
+					   __u16 type)
+{
+	struct wire_arp arp;
+	struct wire_ip4 ip4;
+	struct wire_ip6 ip6;
+	struct packet_l4 l4;
+
+	if (type == PACKET_IP4) {
+		if (set & (FILTER_IP6 | FILTER_ARP) || packet_ip4(cursor, off, &ip4))
+			return false;
+		if (!filter_ip4(set, ip4.src, ip4.dst))
+			return false;
+		if (set & FILTER_PROTOCOL && ip4.protocol != flt.protocol)
+			return false;
+		if (!(set & FILTER_PORTS))
+			return true;
+		packet_ip4_l4(cursor, off, &ip4, &l4);
+	} else if (type == PACKET_IP6) {
+		if (set & (FILTER_IP4 | FILTER_ARP) || packet_ip6(cursor, off, &ip6))
+			return false;
+		if (!filter_ip6(set, &ip6))
+			return false;
+		if (!(set & (FILTER_PROTOCOL | FILTER_PORTS)))
+			return true;
+		packet_ip6_l4(cursor, off, &ip6, &l4);
+		if (set & FILTER_PROTOCOL && l4.protocol != flt.protocol)
+			return false;
+		if (!(set & FILTER_PORTS))
+			return true;
+	} else {
+		if (type != PACKET_ARP || set & (FILTER_IP6 | FILTER_PROTOCOL | FILTER_PORTS))
+			return false;
+		if (!(set & FILTER_ADDRESSES))
+			return true;
+		return !packet_arp(cursor, off, &arp) &&
+		       filter_ip4(set, packet_arp_address(arp.sender_ip),
+				  packet_arp_address(arp.target_ip));
+	}
+	return filter_ports(&l4);
+}
+
+/* the same for what a tunnel carries, and the tunnel's own identifier */
+static __noinline int filter_tunnel(struct packet_place *place)
+{
+	struct packet_tunnel tunnel;
+	__u32 set = flt.set;
+
+	if (!packet_descend(place, &tunnel))
+		return false;
+	if (set & FILTER_VNI && tunnel.vni != flt.vni)
+		return false;
+	if (!(set & FILTER_INNER) || !(set & FILTER_HEADERS))
+		return true;
+	return filter_headers(set, &place->cursor, place->l3, place->type);
+}
+
+static __always_inline bool filter_place_vlan(const struct packet_place *place)
+{
+	return (place->vlans > 0 && (place->vlan[0].tci & 0xfff) == flt.vlan) ||
+	       (place->vlans > 1 && (place->vlan[1].tci & 0xfff) == flt.vlan);
+}
+
+static __always_inline bool filter_vlan(enum sonde_access access, struct sk_buff *skb,
+					const struct packet_place *place)
+{
+	struct packet_place tagged;
+	struct sonde_vlan tag;
+	struct wire_eth eth;
+
+	if (packet_tag(access, skb, &tag) && (tag.tci & 0xfff) == flt.vlan)
+		return true;
+	if (filter_place_vlan(place))
+		return true;
+	/* most frames have no room for a tag there */
+	if (place->l3 == place->mac + sizeof(eth) || place->mac == PACKET_MAC_UNSET)
+		return false;
+	tagged = *place;
+	tagged.device = packet_device(access, skb);
+	return !packet_ethernet(&tagged, &eth) && filter_place_vlan(&tagged);
+}
+
+/**
+ * filter_pass: true if the skb passes all tests that are set. Cost on 6.1, for
+ * IPv4 refused by address or protocol: see bench/.
+ */
+static __always_inline bool filter_pass(enum sonde_access access, struct sk_buff *skb)
+{
+	struct packet_place place, carrier;
+	__u32 set = flt.set;
+
+	if (set & (FILTER_DEVICE | FILTER_NETNS)) {
+		struct net_device *dev = sonde_dev(access, skb);
+		__u32 netns;
+
+		if (set & FILTER_DEVICE && !filter_device(access, skb, dev))
+			return false;
+		if (set & FILTER_NETNS) {
+			netns = sonde_netns(access, skb, dev);
+			/* an skb that has lost its device but came in on it has no namespace to ask */
+			if (netns != flt.netns && (netns || !(set & FILTER_DEVICE)))
+				return false;
+		}
+	}
+	if (!(set & (FILTER_VLAN | FILTER_HEADERS | FILTER_TUNNEL)))
+		return true;
+	packet_locate(access, skb, &place);
+	if (set & FILTER_VLAN && !filter_vlan(access, skb, &place))
+		return false;
+	if (set & FILTER_HEADERS && !(set & FILTER_INNER) &&
+	    !filter_headers(set, &place.cursor, place.l3, place.type))
+		return false;
+	if (!(set & FILTER_TUNNEL))
+		return true;
+	carrier = place;
+	return filter_tunnel(&carrier);
+}
+
+/** flow_parse: the flow that the user asked about: inside the tunnel with --inner. See packet_flow(). */
+static __always_inline void flow_parse(enum sonde_access access, struct sk_buff *skb,
+				       struct sonde_flow *flow)
+{
+	packet_flow(access, skb, flt.set & FILTER_INNER, flow);
+}
+
+#endif
