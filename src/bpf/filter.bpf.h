@@ -96,7 +96,7 @@ static __noinline int filter_ports(const struct packet_l4 *l4)
 
 /* addresses, protocol and ports of the packet whose L3 is at off */
 static __always_inline bool filter_headers(__u32 set, const struct packet_cursor *cursor, __u32 off,
-					   __u16 type)
+					   __u32 type)
 {
 	struct wire_arp arp;
 	struct wire_ip4 ip4;
@@ -152,29 +152,29 @@ static __noinline int filter_tunnel(struct packet_place *place)
 	return filter_headers(set, &place->cursor, place->l3, place->type);
 }
 
-static __always_inline bool filter_place_vlan(const struct packet_place *place)
+static __always_inline bool filter_tags(const struct packet_tags *tags)
 {
-	return (place->vlans > 0 && (place->vlan[0].tci & 0xfff) == flt.vlan) ||
-	       (place->vlans > 1 && (place->vlan[1].tci & 0xfff) == flt.vlan);
+	return (tags->count > 0 && (tags->vlan[0].tci & 0xfff) == flt.vlan) ||
+	       (tags->count > 1 && (tags->vlan[1].tci & 0xfff) == flt.vlan);
 }
 
 static __always_inline bool filter_vlan(enum sonde_access access, struct sk_buff *skb,
-					const struct packet_place *place)
+					const struct packet_place *place,
+					const struct packet_tags *tags)
 {
-	struct packet_place tagged;
+	struct packet_frame frame;
 	struct sonde_vlan tag;
 	struct wire_eth eth;
 
 	if (packet_tag(access, skb, &tag) && (tag.tci & 0xfff) == flt.vlan)
 		return true;
-	if (filter_place_vlan(place))
+	if (filter_tags(tags))
 		return true;
 	/* most frames have no room for a tag there */
 	if (place->l3 == place->mac + sizeof(eth) || place->mac == PACKET_MAC_UNSET)
 		return false;
-	tagged = *place;
-	tagged.device = packet_device(access, skb);
-	return !packet_ethernet(&tagged, &eth) && filter_place_vlan(&tagged);
+	packet_ask_frame(access, skb, place, &frame);
+	return !packet_ethernet(&frame, &eth) && filter_tags(&frame.tags);
 }
 
 /**
@@ -184,6 +184,7 @@ static __always_inline bool filter_vlan(enum sonde_access access, struct sk_buff
 static __always_inline bool filter_pass(enum sonde_access access, struct sk_buff *skb)
 {
 	struct packet_place place, carrier;
+	struct packet_tags tags;
 	__u32 set = flt.set;
 
 	if (set & (FILTER_DEVICE | FILTER_NETNS)) {
@@ -201,8 +202,8 @@ static __always_inline bool filter_pass(enum sonde_access access, struct sk_buff
 	}
 	if (!(set & (FILTER_VLAN | FILTER_HEADERS | FILTER_TUNNEL)))
 		return true;
-	packet_locate(access, skb, &place);
-	if (set & FILTER_VLAN && !filter_vlan(access, skb, &place))
+	packet_locate(access, skb, &place, &tags);
+	if (set & FILTER_VLAN && !filter_vlan(access, skb, &place, &tags))
 		return false;
 	if (set & FILTER_HEADERS && !(set & FILTER_INNER) &&
 	    !filter_headers(set, &place.cursor, place.l3, place.type))

@@ -134,18 +134,29 @@ struct packet_cursor {
 	__u64 end;
 };
 
-/** Where a packet's L3 header is, and what stands before it. */
+/** Where a packet's L3 header is. Small, so that it lives in registers. */
 struct packet_place {
 	struct packet_cursor cursor;
 	__u32 mac;		/* skb->mac_header, believed or not */
 	__u32 l3;
-	__u64 data;		/* skb->data; only for packet_locate_slowly() */
-	__u16 protocol;		/* skb->protocol */
-	__u16 device;		/* ARPHRD_* of the skb's device; see packet_device() */
-	__u16 type;		/* EtherType at l3, 0 unknown */
-	__u8 flags;		/* SONDE_TRUNCATED */
-	__u8 vlans;		/* tags in the frame, as far as they were read */
+	__u32 type;		/* EtherType at l3, 0 unknown */
+	__u32 unused;
+};
+
+/** VLAN tags in a frame, as far as they were read. */
+struct packet_tags {
+	__u16 count;
+	__u16 flags;		/* SONDE_TRUNCATED */
 	struct sonde_vlan vlan[PACKET_FRAME_VLANS];
+};
+
+/** The start of a frame: asked where an skb's own words do not say where L3 is, and for its Ethernet header. */
+struct packet_frame {
+	struct packet_place place;
+	struct packet_tags tags;
+	__u16 protocol;		/* skb->protocol */
+	__u16 device;		/* ARPHRD_* of the skb's device, or PACKET_NO_DEVICE */
+	__u64 data;		/* skb->data */
 };
 
 /** Where a packet's L4 header is. */
@@ -256,17 +267,11 @@ static __always_inline bool packet_tag(enum sonde_access access, struct sk_buff 
 	return true;
 }
 
-/* vlan[] too, for the same reason as no holes */
-static __always_inline void packet_no_tags(struct packet_place *place)
+/* walks the tags in a frame, from place->l3 on if place->type says that one is there */
+static __always_inline void packet_walk_tags(struct packet_place *place, struct packet_tags *tags)
 {
-	place->vlans = 0;
-	place->vlan[0] = (struct sonde_vlan){};
-	place->vlan[1] = (struct sonde_vlan){};
-}
-
-/* walks the tags in the frame, from place->l3 on if place->type says that one is there */
-static __always_inline void packet_walk_tags(struct packet_place *place)
-{
+	/* vlan[] too, for the same reason as no holes */
+	*tags = (struct packet_tags){};
 #pragma GCC unroll 2
 	for (int i = 0; i < PACKET_FRAME_VLANS; i++) {
 		struct wire_vlan tag;
@@ -274,75 +279,81 @@ static __always_inline void packet_walk_tags(struct packet_place *place)
 		if (!packet_is_vlan(place->type))
 			return;
 		if (packet_load(&place->cursor, place->l3, &tag, sizeof(tag))) {
-			place->flags |= SONDE_TRUNCATED;
+			tags->flags = SONDE_TRUNCATED;
 			return;
 		}
-		place->vlan[i].tpid = place->type;
-		place->vlan[i].tci = bpf_ntohs(tag.tci);
-		place->vlans = i + 1;
+		tags->vlan[i].tpid = place->type;
+		tags->vlan[i].tci = bpf_ntohs(tag.tci);
+		tags->count = i + 1;
 		place->type = bpf_ntohs(tag.type);
 		place->l3 += sizeof(tag);
 	}
 }
 
-/* the kind of the skb's device */
-static __always_inline __u16 packet_device(enum sonde_access access, struct sk_buff *skb)
-{
-	struct net_device *dev = sonde_dev(access, skb);
-
-	return dev ? SONDE_READ(access, dev, type) : PACKET_NO_DEVICE;
-}
-
 /**
- * packet_frame: reads the Ethernet header at frame->mac and the tags behind it;
- * .cursor, .mac, .protocol and .device are given. True if there is one: the
- * device is of a kind that has such headers or, where the device is not known,
- * the header agrees with skb->protocol.
+ * packet_read_frame: reads the Ethernet header at place.mac and the tags behind
+ * it, and sets place.l3, .type and tags. True if there is one: the device is of
+ * a kind that has such headers or, where the device is not known, the header
+ * agrees with skb->protocol.
  */
-static __always_inline bool packet_frame(struct packet_place *frame, struct wire_eth *eth)
+static __always_inline bool packet_read_frame(struct packet_frame *frame, struct wire_eth *eth)
 {
 	__u16 type;
 
-	frame->flags = 0;
-	packet_no_tags(frame);
-	if (frame->mac == PACKET_MAC_UNSET)
+	frame->tags = (struct packet_tags){};
+	if (frame->place.mac == PACKET_MAC_UNSET)
 		return false;
 	if (frame->device != PACKET_ETHER && frame->device != PACKET_LOOPBACK &&
 	    frame->device != PACKET_NO_DEVICE)
 		return false;
-	if (packet_load(&frame->cursor, frame->mac, eth, sizeof(*eth))) {
-		frame->flags = SONDE_TRUNCATED;
+	if (packet_load(&frame->place.cursor, frame->place.mac, eth, sizeof(*eth))) {
+		frame->tags.flags = SONDE_TRUNCATED;
 		return false;
 	}
 	type = bpf_ntohs(eth->type);
-	frame->type = type;
-	frame->l3 = frame->mac + sizeof(*eth);
-	packet_walk_tags(frame);
+	frame->place.type = type;
+	frame->place.l3 = frame->place.mac + sizeof(*eth);
+	packet_walk_tags(&frame->place, &frame->tags);
 	return frame->device != PACKET_NO_DEVICE || type == frame->protocol ||
-	       frame->type == frame->protocol;
+	       frame->place.type == frame->protocol;
 }
 
-/* where network_header and skb->protocol alone do not say it; a function of its own because few packets need it */
-static __noinline int packet_locate_slowly(struct packet_place *place)
+/* what packet_locate() does for few packets, so not inlined; place.l3 and .type are the skb's own words */
+static __noinline int packet_locate_slowly(struct packet_frame *frame)
 {
-	struct packet_place frame = *place;
+	struct packet_place *place = &frame->place;
+	struct packet_frame read = *frame;
 	bool known = place->l3 && place->l3 < place->cursor.end;
 	struct wire_eth eth;
 
-	if (packet_frame(&frame, &eth) &&
-	    (!known || place->l3 == frame.mac ||
-	     (place->l3 >= frame.mac + sizeof(eth) && place->l3 <= frame.l3))) {
-		*place = frame;
+	if (packet_read_frame(&read, &eth) &&
+	    (!known || place->l3 == place->mac ||
+	     (place->l3 >= place->mac + sizeof(eth) && place->l3 <= read.place.l3))) {
+		*frame = read;
 		return 0;
 	}
-	if (!known) {
-		place->flags = frame.flags;
-		place->l3 = place->data;
-	}
+	if (!known)
+		place->l3 = frame->data;
 	if (place->type < PACKET_TYPE_MIN)
 		place->type = 0;
-	packet_walk_tags(place);
+	packet_walk_tags(place, &frame->tags);
+	if (!known)
+		frame->tags.flags |= read.tags.flags;
 	return 0;
+}
+
+/* what a frame's reader needs to know of the skb beside the place */
+static __always_inline void packet_ask_frame(enum sonde_access access, struct sk_buff *skb,
+					     const struct packet_place *place,
+					     struct packet_frame *frame)
+{
+	struct net_device *dev = sonde_dev(access, skb);
+
+	frame->place = *place;
+	frame->tags = (struct packet_tags){};
+	frame->protocol = bpf_ntohs(SONDE_READ(access, skb, protocol));
+	frame->device = dev ? SONDE_READ(access, dev, type) : PACKET_NO_DEVICE;
+	frame->data = sonde_address_of(SONDE_READ(access, skb, data)) - place->cursor.head;
 }
 
 /**
@@ -352,49 +363,41 @@ static __noinline int packet_locate_slowly(struct packet_place *place)
  * - for a tag in the frame: a received one has network_header at the tag, a
  *   sent one behind it, skb->protocol is that of the tag in both cases;
  * - for frames from packet sockets: network_header can be at the frame's start.
- * Then the Ethernet header is asked, if there is one; else skb->data is L3.
+ * Then the Ethernet header is asked, if there is one; else skb->data is L3. The
+ * tags that were met on the way are in tags.
  */
 static __always_inline void packet_locate(enum sonde_access access, struct sk_buff *skb,
-					  struct packet_place *place)
+					  struct packet_place *place, struct packet_tags *tags)
 {
-	struct packet_place slow;
+	struct packet_frame frame;
 
 	place->cursor.head = sonde_address_of(SONDE_READ(access, skb, head));
 	place->cursor.end = SONDE_READ(access, skb, tail);
 	place->mac = SONDE_READ(access, skb, mac_header);
 	place->l3 = SONDE_READ(access, skb, network_header);
-	place->protocol = bpf_ntohs(SONDE_READ(access, skb, protocol));
-	place->type = place->protocol;
-	place->data = 0;
-	place->device = PACKET_NO_DEVICE;
-	place->flags = 0;
-	packet_no_tags(place);
+	place->type = bpf_ntohs(SONDE_READ(access, skb, protocol));
+	place->unused = 0;
+	*tags = (struct packet_tags){};
 	if (place->l3 && place->l3 < place->cursor.end && place->l3 != place->mac &&
 	    place->type >= PACKET_TYPE_MIN && !packet_is_vlan(place->type))
 		return;
-	/* a copy, so that place itself can live in registers */
-	slow = *place;
-	slow.device = packet_device(access, skb);
-	slow.data = sonde_address_of(SONDE_READ(access, skb, data)) - place->cursor.head;
-	packet_locate_slowly(&slow);
-	*place = slow;
+	packet_ask_frame(access, skb, place, &frame);
+	packet_locate_slowly(&frame);
+	place->l3 = frame.place.l3;
+	place->type = frame.place.type;
+	*tags = frame.tags;
 }
 
 /**
  * packet_ethernet: reads the Ethernet header before the L3 that packet_locate()
- * found, and the tags between them into place; place->device must be set. Not
+ * found, and the tags between them; frame is filled by packet_ask_frame(). Not
  * 0: there is none.
  */
-static __noinline int packet_ethernet(struct packet_place *place, struct wire_eth *eth)
+static __noinline int packet_ethernet(struct packet_frame *frame, struct wire_eth *eth)
 {
-	struct packet_place frame = *place;
+	__u32 l3 = frame->place.l3;
 
-	if (!packet_frame(&frame, eth) || frame.l3 != place->l3)
-		return -1;
-	place->vlans = frame.vlans;
-	place->vlan[0] = frame.vlan[0];
-	place->vlan[1] = frame.vlan[1];
-	return 0;
+	return packet_read_frame(frame, eth) && frame->place.l3 == l3 ? 0 : -1;
 }
 
 /** packet_ip4: 0, or SONDE_TRUNCATED or SONDE_MALFORMED if there is no IPv4 header. */
@@ -501,7 +504,7 @@ static __always_inline void packet_ip6_l4(const struct packet_cursor *cursor, __
 
 /** packet_l4: finds L4 of an IP packet at off; false if there is none. */
 static __always_inline bool packet_find_l4(const struct packet_cursor *cursor, __u32 off,
-					   __u16 type, struct packet_l4 *l4)
+					   __u32 type, struct packet_l4 *l4)
 {
 	struct wire_ip4 ip4;
 	struct wire_ip6 ip6;
@@ -585,29 +588,31 @@ static __always_inline void packet_find_tunnel(const struct packet_cursor *curso
  * it begins with an Ethernet header.
  */
 static __always_inline bool packet_enter_tunnel(const struct packet_tunnel *tunnel,
-						struct packet_place *place, struct wire_eth *eth)
+						struct packet_place *place,
+						struct packet_tags *tags, struct wire_eth *eth)
 {
+	*tags = (struct packet_tags){};
 	place->mac = tunnel->offset;
 	place->l3 = tunnel->offset;
 	place->type = tunnel->type;
-	place->flags = 0;
-	packet_no_tags(place);
+	place->unused = 0;
 	if (tunnel->type != PACKET_TEB)
 		return false;
 	if (packet_load(&place->cursor, place->mac, eth, sizeof(*eth))) {
-		place->flags = SONDE_TRUNCATED;
+		tags->flags = SONDE_TRUNCATED;
 		place->type = 0;
 		return false;
 	}
 	place->type = bpf_ntohs(eth->type);
 	place->l3 += sizeof(*eth);
-	packet_walk_tags(place);
+	packet_walk_tags(place, tags);
 	return true;
 }
 
 /* the tunnel of an IP packet that has not been parsed yet; false: none. place is left at what it carries */
 static __noinline int packet_descend(struct packet_place *place, struct packet_tunnel *tunnel)
 {
+	struct packet_tags tags;
 	struct packet_l4 l4;
 	struct wire_udp udp;
 	struct wire_eth eth;
@@ -620,7 +625,7 @@ static __noinline int packet_descend(struct packet_place *place, struct packet_t
 	if (tunnel->kind == SONDE_NO_TUNNEL)
 		return false;
 	place->cursor = l4.cursor;
-	packet_enter_tunnel(tunnel, place, &eth);
+	packet_enter_tunnel(tunnel, place, &tags, &eth);
 	return true;
 }
 
@@ -632,20 +637,18 @@ static __always_inline void packet_put_eth(struct sonde_headers *h, const struct
 }
 
 /* appends the frame's tags to the one that the skb holds, if any */
-static __always_inline void packet_put_place(struct sonde_headers *h, const struct packet_place *place)
+static __always_inline void packet_put_tags(struct sonde_headers *h, const struct packet_tags *tags)
 {
-	__u8 at = h->vlan_in_tag ? 1 : 0;
-
-	h->eth_type = place->type;
-	h->flags |= place->flags;
-	h->vlans = at + place->vlans;
+	h->flags |= tags->flags;
 	/* constant indexes: a variable one would have to be proven to the verifier */
-	if (at) {
-		h->vlan[1] = place->vlan[0];
-		h->vlan[2] = place->vlan[1];
+	if (h->vlan_in_tag) {
+		h->vlans = 1 + tags->count;
+		h->vlan[1] = tags->vlan[0];
+		h->vlan[2] = tags->vlan[1];
 	} else {
-		h->vlan[0] = place->vlan[0];
-		h->vlan[1] = place->vlan[1];
+		h->vlans = tags->count;
+		h->vlan[0] = tags->vlan[0];
+		h->vlan[1] = tags->vlan[1];
 	}
 }
 
@@ -797,6 +800,7 @@ static __always_inline void packet_clear(struct sonde_headers *h)
 static __noinline int packet_put_tunnel(struct packet_l4 *l4, struct sonde_packet *out)
 {
 	struct packet_place place;
+	struct packet_tags tags;
 	struct packet_tunnel tunnel;
 	struct wire_eth eth;
 
@@ -811,9 +815,10 @@ static __noinline int packet_put_tunnel(struct packet_l4 *l4, struct sonde_packe
 	out->vni = tunnel.vni;
 	packet_clear(&out->inner);
 	place.cursor = l4->cursor;
-	if (packet_enter_tunnel(&tunnel, &place, &eth))
+	if (packet_enter_tunnel(&tunnel, &place, &tags, &eth))
 		packet_put_eth(&out->inner, &eth);
-	packet_put_place(&out->inner, &place);
+	packet_put_tags(&out->inner, &tags);
+	out->inner.eth_type = place.type;
 	packet_put_l3(&place.cursor, place.l3, &out->inner, l4);
 	return 0;
 }
@@ -827,23 +832,27 @@ static __always_inline void packet_parse(enum sonde_access access, struct sk_buf
 					 struct sonde_packet *out)
 {
 	struct packet_place place;
+	struct packet_frame frame;
+	struct packet_tags tags;
 	struct packet_l4 l4;
 	struct wire_eth eth;
-	__u32 start, data;
+	__u32 start;
 
-	packet_locate(access, skb, &place);
+	packet_locate(access, skb, &place, &tags);
+	packet_ask_frame(access, skb, &place, &frame);
 	packet_clear(&out->outer);
+	out->outer.eth_type = place.type;
+	out->outer.vlan_in_tag = packet_tag(access, skb, &out->outer.vlan[0]);
 	start = place.l3;
-	place.device = packet_device(access, skb);
-	if (!packet_ethernet(&place, &eth)) {
+	if (!packet_ethernet(&frame, &eth)) {
 		packet_put_eth(&out->outer, &eth);
 		start = place.mac;
+		tags = frame.tags;
 	}
-	out->outer.vlan_in_tag = packet_tag(access, skb, &out->outer.vlan[0]);
-	packet_put_place(&out->outer, &place);
-	data = sonde_address_of(SONDE_READ(access, skb, data)) - place.cursor.head;
+	packet_put_tags(&out->outer, &tags);
+
 	out->start = start;
-	out->length = SONDE_READ(access, skb, len) + data - start;
+	out->length = SONDE_READ(access, skb, len) + frame.data - start;
 	if (out->outer.vlan_in_tag)
 		out->length += sizeof(struct wire_vlan);
 	out->linear = start < place.cursor.end ? place.cursor.end - start : 0;
@@ -863,6 +872,7 @@ static __always_inline void packet_flow(enum sonde_access access, struct sk_buff
 					struct sonde_flow *flow)
 {
 	struct packet_place place, carried;
+	struct packet_tags tags;
 	struct packet_tunnel tunnel;
 	struct packet_l4 l4;
 	struct wire_ip4 ip4;
@@ -871,7 +881,7 @@ static __always_inline void packet_flow(enum sonde_access access, struct sk_buff
 	__be16 ports[2];
 
 	__builtin_memset(flow, 0, sizeof(*flow));
-	packet_locate(access, skb, &place);
+	packet_locate(access, skb, &place, &tags);
 	if (inner) {
 		carried = place;
 		if (packet_descend(&carried, &tunnel))
