@@ -64,10 +64,12 @@ ns_add() {
 lab_node() {
 	local ns=() mac
 	[ "$1" = host ] || ns=(-n "$1")
-	ip "${ns[@]}" link set "$2" up
-	ip "${ns[@]}" addr add "$3" dev "$2"
-	ip "${ns[@]}" addr add "$4" dev "$2" nodad
-	mac=$(ip "${ns[@]}" -o link show "$2" | sed 's/.*link\/ether \([^ ]*\).*/\1/')
+	mac=$(ip "${ns[@]}" -o -batch - <<< "link set $2 up
+		addr add $3 dev $2
+		addr add $4 dev $2 nodad
+		link show $2") || return
+	mac=${mac##*link/ether }
+	mac=${mac%% *}
 	lab_nodes+=("$1 $2 ${3%/*} ${4%/*} $mac")
 }
 
@@ -83,8 +85,9 @@ ovs_up() {
 	unshare --time --monotonic 100 --fork ovs-vswitchd -vconsole:off unix:$run/db.sock \
 		--pidfile --detach --log-file --no-chdir || return
 	ovs-vsctl --no-wait init || return
-	ovs-vsctl --may-exist add-br br-int -- set bridge br-int other-config:hwaddr=52:54:00:00:00:01 ||
-		return
+	ovs-vsctl --may-exist add-br br-int -- set bridge br-int \
+		other-config:hwaddr=52:54:00:00:00:01 \
+		other-config:mac-aging-time=3600 || return
 	lab_node host br-int 10.0.0.1/24 fd00::1/64
 }
 
@@ -110,18 +113,23 @@ nic_carrier() {
 		[ "$(< /sys/class/net/nic0/carrier)" = 1 ]
 }
 
-# Two e1000e on one cable: nic0 in br-int, nic1 in the namespace "nicpeer"
-peer_nic() {
+# Two e1000e on one cable: nic0 in br-int, nic1 in the namespace "nicpeer". The link takes two
+# seconds to come up; with nic_up called first, other work can go on meanwhile.
+nic_up() {
 	local a b
 	modprobe e1000e || return
 	lab_wait 10 nic_by_mac 52:54:00:00:01:02 > /dev/null || return
 	a=$(nic_by_mac 52:54:00:00:01:01) && b=$(nic_by_mac 52:54:00:00:01:02) || return
-	ip link set "$a" name nic0 || return
-	ip link set "$b" name nic1 || return
 	ns_add nicpeer
-	ip link set nic1 netns nicpeer || return
-	ip link set nic0 up
+	ip -batch - <<< "link set $a name nic0
+		link set nic0 up
+		link set $b name nic1
+		link set nic1 netns nicpeer" || return
 	lab_node nicpeer nic1 10.0.0.3/24 fd00::3/64
+}
+
+peer_nic() {
+	[ -e /sys/class/net/nic0 ] || nic_up || return
 	ovs-vsctl add-port br-int nic0 || return
 	lab_wait 20 nic_carrier
 }
@@ -274,23 +282,27 @@ node_run() {
 	fi
 }
 
-# neigh_settle [--static]: every address knows every other, the switch has learned where they are
-# and no neighbour probe is under way; with --static the entries stay for good.
+# neigh_settle [--static]: every address has reached every other, so the switch knows where they
+# are; with --static they also know each other for good, and no neighbour probe is ever sent.
 neigh_settle() {
-	local a b an ad bn b4 b6 bm cmd
+	local a b an ad a4 a6 am bn b4 b6 bm cmd entries after
 	for a in "${lab_nodes[@]}"; do
-		read -r an ad _ <<< "$a"
-		cmd=
+		read -r an ad a4 a6 am <<< "$a"
+		cmd='' entries='' after=
 		for b in "${lab_nodes[@]}"; do
-			[ "$a" != "$b" ] || continue
-			read -r bn _ b4 b6 bm <<< "$b"
-			cmd+="ping -q -c 1 -W 5 $b4 && ping -6 -q -c 1 -W 5 $b6 || { echo $bn; exit 1; };"
-			if [ "${1-}" = --static ]; then
-				cmd+="ip neigh replace $b4 lladdr $bm nud permanent dev $ad;"
-				cmd+="ip neigh replace $b6 lladdr $bm nud permanent dev $ad;"
+			if [ "$a" = "$b" ]; then
+				after=y
+				continue
 			fi
+			read -r bn _ b4 b6 bm <<< "$b"
+			entries+="neigh replace $b4 lladdr $bm nud permanent dev $ad"$'\n'
+			entries+="neigh replace $b6 lladdr $bm nud permanent dev $ad"$'\n'
+			# the answer teaches the other direction
+			[ -z "$after" ] ||
+				cmd+="ping -q -c 1 -W 5 $b4 && ping -6 -q -c 1 -W 5 $b6 || { echo $bn; exit 1; };"
 		done
-		if ! b=$(node_run "$an" "$cmd" 2>&1); then
+		[ "${1-}" != --static ] || cmd+="printf '$entries' | ip -batch -"
+		if [ -n "$cmd" ] && ! b=$(node_run "$an" "$cmd" 2>&1); then
 			echo "lab: $an cannot reach ${b##*$'\n'}" >&2
 			return 1
 		fi
@@ -309,11 +321,12 @@ offload_off() {
 topology_none() { :; }
 
 topology_host() {
-	ovs_up && peer_veth && peer_nic && neigh_settle
+	nic_up && ovs_up && peer_veth && peer_nic && neigh_settle --static
 }
 
 topology_vm() {
-	ovs_up && peer_veth && peer_nic && guest_up g1 10.0.0.10/24 "${LAB_QUEUES:-1}" && neigh_settle
+	nic_up && ovs_up && peer_veth && peer_nic && guest_up g1 10.0.0.10/24 "${LAB_QUEUES:-1}" &&
+		neigh_settle --static
 }
 
 lab_quiet
