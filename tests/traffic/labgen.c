@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* labgen: traffic by count for the lab tests: so many packets, no more, and it says how many. */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +12,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -38,7 +38,7 @@ struct endpoint {
 
 /* Numbers are unsigned long and flags bool: the option table below writes them by offset. */
 struct options {
-	const char *mode, *dev, *tap, *comm, *family;
+	const char *mode, *netns, *dev, *tap, *comm, *family;
 	unsigned long count, rate, seed, sport, dport, port, size, ttl, protocol;
 	unsigned long tcp_flags, icmp_type, fragments, skip_fragment, rcvbuf;
 	struct endpoint src, dst;
@@ -911,6 +911,7 @@ static const struct row {
 	{ "size", NUMBER, FRAMES | UDP | TCP, AT(size), 0, 60000, "payload bytes (64)" },
 	{ "ttl", NUMBER, FRAMES | UDP, AT(ttl), 0, 255, "TTL or hop limit (64)" },
 	{ "df", FLAG, FRAMES | UDP, AT(df), 0, 0, "set don't fragment (IPv4)" },
+	{ "netns", TEXT, ADDRESSED, AT(netns), 0, 0, "network namespace to run in, by its name" },
 	{ "dev", TEXT, FRAMES | ARP, AT(dev), 0, 0, "device that the frames leave by" },
 	{ "src-mac", MAC, FRAMES | ARP, AT(src_mac), AT(have_src_mac), 0,
 	  "source MAC (the device's own)" },
@@ -1052,6 +1053,18 @@ static void option_set(const struct row *row, const char *text)
 		*((bool *)((char *)&opt + row->given)) = true;
 }
 
+static void netns_enter(const char *name)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "/run/netns/%s", name);
+	fd = open(path, O_RDONLY);
+	if (fd < 0 || setns(fd, CLONE_NEWNET))
+		die("--netns %s: %s", name, strerror(errno));
+	close(fd);
+}
+
 static unsigned int mode_find(const char *name)
 {
 	unsigned int i;
@@ -1097,6 +1110,8 @@ int main(int argc, char **argv)
 	mode = mode_find(argv[1]);
 	opt.mode = argv[1];
 	options_read(argc - 1, argv + 1, mode);
+	if (opt.netns)
+		netns_enter(opt.netns);
 	if (opt.comm)
 		prctl(PR_SET_NAME, opt.comm);
 	sigaction(SIGTERM, &action, NULL);
