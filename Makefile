@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Everything goes to build/. A new tool is two files in src/tools/AREA/ and needs no edit here.
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+
+B := build
+CC := gcc
+CLANG := clang
+BPFTOOL := $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+TRIPLET := $(shell gcc -print-multiarch)
+BPF_ARCH := $(if $(findstring x86_64,$(TRIPLET)),x86,arm64)
+
+# rows of tables name only the members that they set
+WARNINGS := -Wall -Wextra -Werror -Wno-missing-field-initializers
+# skeletons are generated: not held to our warnings
+INCLUDES := -Isrc -isystem $(B)/skel
+CFLAGS := -std=gnu11 -O2 -g -D_GNU_SOURCE $(WARNINGS) $(INCLUDES) -ffunction-sections -fdata-sections
+LDFLAGS := -static -Wl,--gc-sections
+LDLIBS := -lbpf -lelf -ljansson -lz
+BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 $(WARNINGS) -Wno-unused-parameter -Wno-address-of-packed-member \
+	-D__TARGET_ARCH_$(BPF_ARCH) -Isrc -Isrc/bpf -I/usr/include/$(TRIPLET)
+
+# src/tools/drop/stacks.bpf.c -> drop_stacks
+flat = $(subst /,_,$(1))
+BPF_SOURCES := $(wildcard src/tools/*/*.bpf.c)
+TOOL_SOURCES := $(wildcard src/tools/*/*.c)
+TOOL_SOURCES := $(filter-out %.bpf.c,$(TOOL_SOURCES))
+CORE_SOURCES := $(wildcard src/core/*.c)
+SKELETONS := $(patsubst src/tools/%.bpf.c,%,$(BPF_SOURCES))
+SKELETONS := $(foreach s,$(SKELETONS),$(B)/skel/$(call flat,$(s)).skel.h)
+OBJECTS := $(patsubst src/%.c,$(B)/obj/%.o,src/main.c $(CORE_SOURCES) $(TOOL_SOURCES))
+UNIT_SOURCES := $(wildcard tests/unit/*.c)
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(UNIT_SOURCES))
+CORE_SANITIZED := $(patsubst src/%.c,$(B)/san/%.o,$(CORE_SOURCES))
+TRAFFIC := $(patsubst tests/traffic/%.c,$(B)/lab-bin/%,$(wildcard tests/traffic/*.c))
+KERNELS ?= 5.10 6.1 6.12 7
+
+.PHONY: all demo check unit-tests packages-build packages-all clean docs
+
+all: $(B)/netsonde
+
+$(B)/netsonde: $(B)/netsonde.debug
+	strip -o $@ $<
+
+$(B)/netsonde.debug: $(OBJECTS)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(B)/obj/%.o: src/%.c | $(SKELETONS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -MD -MP -c -o $@ $<
+
+# BPF objects: strip the debug sections but .BTF and .BTF.ext, then a header with the bytes and the rodata layout
+define bpf_rules
+$(B)/bpf/$(call flat,$(1)).bpf.o: src/tools/$(1).bpf.c
+	@mkdir -p $$(@D)
+	$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $$@ $$<
+	llvm-strip -g $$@
+
+$(B)/skel/$(call flat,$(1)).skel.h: $(B)/bpf/$(call flat,$(1)).bpf.o
+	@mkdir -p $$(@D)
+	{ echo '#include "abi/filter.h"'; echo '#include "abi/types.h"'; \
+	  $(BPFTOOL) gen skeleton $$< name $(call flat,$(1)); } > $$@
+endef
+$(foreach s,$(patsubst src/tools/%.bpf.c,%,$(BPF_SOURCES)),$(eval $(call bpf_rules,$(s))))
+
+# unit tests and the core they test, under the sanitizers; SONDE_NATIVE compiles the BPF headers for this machine
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+$(B)/san/%.o: src/%.c | $(SKELETONS)
+	@mkdir -p $(@D)
+	$(CC) $(filter-out -O2,$(CFLAGS)) -O1 $(SANITIZE) -MD -MP -c -o $@ $<
+
+$(B)/tests/unit/%: tests/unit/%.c $(CORE_SANITIZED)
+	@mkdir -p $(@D)
+	$(CC) $(filter-out -O2,$(CFLAGS)) -O1 $(SANITIZE) -Isrc/bpf -MMD -MP -o $@ $< \
+		$(filter-out $(B)/san/core/registry.o $(B)/san/core/run.o,$(CORE_SANITIZED)) -lcmocka $(LDLIBS)
+
+unit-tests: $(UNIT_TESTS)
+
+$(B)/lab-bin/%: tests/traffic/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -D_GNU_SOURCE $(WARNINGS) -static -o $@ $< -lpthread
+
+packages-build:
+	@packaging/packages install build
+
+packages-all:
+	@packaging/packages install build test lab
+
+demo: packages-all
+	@$(MAKE) --no-print-directory $(B)/netsonde $(TRAFFIC)
+	@lab/demo
+
+check: packages-all
+	@$(MAKE) --no-print-directory $(B)/netsonde $(TRAFFIC) unit-tests
+	@lab/vm build $(KERNELS:%=-k %)
+	@tests/run
+
+clean:
+	rm -rf $(B)/obj $(B)/san $(B)/bpf $(B)/skel $(B)/tests $(B)/lab-bin $(B)/netsonde $(B)/netsonde.debug
+
+-include $(wildcard $(B)/obj/*.d $(B)/obj/*/*.d $(B)/obj/*/*/*.d $(B)/obj/*/*/*/*.d $(B)/bpf/*.d $(B)/san/*/*.d \
+	$(B)/tests/unit/*.d)

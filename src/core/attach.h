@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* attach.h: kinds of attachment, and whether this kernel has a program's target. */
+#ifndef NETSONDE_CORE_ATTACH_H
+#define NETSONDE_CORE_ATTACH_H
+
+#include <bpf/libbpf.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct attach_kind {
+	const char *suffix;	/* in the program's name: HOOK__SUFFIX */
+	const char *by;		/* for people and JSON */
+	const char *section;	/* how the ELF section begins, behind it the target */
+};
+
+/** Kinds from the best to the last choice; ends with a NULL suffix. */
+extern const struct attach_kind attach_kinds[];
+
+/** The kind of a program, by its name; hook_length: length of the hook's name. */
+const struct attach_kind *attach_kind(const struct bpf_program *program, size_t *hook_length);
+/** What a program wants to attach to: function or tracepoint. */
+const char *attach_target(const struct bpf_program *program, const struct attach_kind *kind);
+/** True if this kernel has the target and can attach to it in this way; why: one clause if not. */
+bool attach_possible(const struct attach_kind *kind, const char *target, const char **why);
+
+/** What the kernel can do at all; each asks the kernel once. */
+bool attach_has_fentry(void);
+bool attach_has_kprobe(void);
+
+#endif

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* ksym.c: kernel text symbols; one sorted table of addresses and offsets into one block of names. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/ksym.h"
+
+struct entry {
+	uint64_t address;
+	uint32_t name;		/* offset into names */
+	uint16_t module;	/* index into modules, 0: vmlinux */
+};
+
+static struct entry *entries;
+static uint32_t *order;		/* of entries, by address */
+static size_t entry_count, entry_room;
+static char *names;
+static size_t names_size, names_room;
+static char (*modules)[64];
+static unsigned int module_count;
+static bool loaded;
+
+/* an index is sorted, not the entries: qsort() takes as much memory again as what it sorts */
+static int order_compare(const void *a, const void *b)
+{
+	uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+
+	if (entries[left].address != entries[right].address)
+		return entries[left].address < entries[right].address ? -1 : 1;
+	/* of aliases the first: kallsyms lists the strong name before the others */
+	return left < right ? -1 : left > right;
+}
+
+/* modules come in runs, so the last one is nearly always the one */
+static unsigned int module_index(const char *module)
+{
+	void *more;
+
+	if (module_count && !strcmp(modules[module_count - 1], module))
+		return module_count;
+	more = reallocarray(modules, module_count + 1, sizeof(*modules));
+	if (!more)
+		return 0;
+	modules = more;
+	snprintf(modules[module_count], sizeof(*modules), "%s", module);
+	return ++module_count;
+}
+
+static bool entry_add(uint64_t address, const char *name, const char *module)
+{
+	size_t length = strlen(name) + 1;
+
+	if (entry_count == entry_room) {
+		size_t room = entry_room ? entry_room * 3 / 2 : 65536;
+		void *more = reallocarray(entries, room, sizeof(*entries));
+
+		if (!more)
+			return false;
+		entries = more;
+		entry_room = room;
+	}
+	if (names_size + length > names_room) {
+		size_t room = names_room ? names_room * 3 / 2 : 1 << 20;
+		void *more = realloc(names, room);
+
+		if (!more)
+			return false;
+		names = more;
+		names_room = room;
+	}
+	memcpy(names + names_size, name, length);
+	entries[entry_count++] = (struct entry){
+		.address = address,
+		.name = names_size,
+		.module = module ? module_index(module) : 0,
+	};
+	names_size += length;
+	return true;
+}
+
+static void load(void)
+{
+	FILE *file;
+	char line[512];
+
+	if (loaded)
+		return;
+	loaded = true;
+	file = fopen("/proc/kallsyms", "re");
+	if (!file)
+		return;
+	while (fgets(line, sizeof(line), file)) {
+		char *type, *name, *module, *end;
+		uint64_t address = strtoull(line, &type, 16);
+
+		if (!address || type[0] != ' ' || !strchr("tTwW", type[1]))
+			continue;
+		name = type + 3;
+		end = name + strcspn(name, "\t\n");
+		module = *end == '\t' ? end + 2 : NULL;
+		*end = 0;
+		if (module) {
+			module[strcspn(module, "]\n")] = 0;
+			/* JITed BPF programs are listed as a module named bpf and come and go */
+			if (!strcmp(module, "bpf"))
+				continue;
+		}
+		if (!entry_add(address, name, module))
+			break;
+	}
+	fclose(file);
+	order = malloc(entry_count * sizeof(*order));
+	if (!order) {
+		entry_count = 0;
+		return;
+	}
+	for (size_t i = 0; i < entry_count; i++)
+		order[i] = i;
+	qsort(order, entry_count, sizeof(*order), order_compare);
+}
+
+void ksym_close(void)
+{
+	free(entries);
+	free(order);
+	free(names);
+	free(modules);
+	entries = NULL;
+	order = NULL;
+	names = NULL;
+	modules = NULL;
+	entry_count = entry_room = names_size = names_room = module_count = 0;
+	loaded = false;
+}
+
+bool ksym_hidden(void)
+{
+	load();
+	return !entry_count;
+}
+
+/* the symbol at place i of the order */
+static void symbol_fill(size_t i, struct ksym *symbol)
+{
+	const struct entry *entry = &entries[order[i]];
+
+	symbol->name = names + entry->name;
+	symbol->module = entry->module ? modules[entry->module - 1] : NULL;
+	symbol->address = entry->address;
+	symbol->size = 4096;
+	/* aliases share an address */
+	for (size_t next = i + 1; next < entry_count; next++) {
+		if (entries[order[next]].address != entry->address) {
+			symbol->size = entries[order[next]].address - entry->address;
+			break;
+		}
+	}
+}
+
+/* how many symbols begin at or below address */
+static size_t order_upper(uint64_t address)
+{
+	size_t low = 0, high = entry_count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (entries[order[middle]].address <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+bool ksym_find(uint64_t address, struct ksym *symbol)
+{
+	size_t at;
+
+	load();
+	at = order_upper(address);
+	if (!at)
+		return false;
+	for (at--; at && entries[order[at - 1]].address == entries[order[at]].address; at--)
+		;
+	symbol_fill(at, symbol);
+	return address - symbol->address < 1 << 20;
+}
+
+bool ksym_lookup(const char *name, struct ksym *symbol)
+{
+	size_t found = SIZE_MAX;
+
+	load();
+	for (size_t i = 0; i < entry_count; i++) {
+		if (strcmp(names + entries[i].name, name))
+			continue;
+		if (found == SIZE_MAX || !entries[i].module)
+			found = i;
+		if (!entries[i].module)
+			break;
+	}
+	if (found == SIZE_MAX)
+		return false;
+	symbol_fill(order_upper(entries[found].address) - 1, symbol);
+	symbol->name = names + entries[found].name;
+	return true;
+}
+
+void ksym_format(uint64_t address, char *text, size_t size)
+{
+	struct ksym symbol;
+
+	if (!ksym_find(address, &symbol))
+		snprintf(text, size, "0x%" PRIx64, address);
+	else if (symbol.module)
+		snprintf(text, size, "%s+0x%" PRIx64 " [%s]", symbol.name, address - symbol.address, symbol.module);
+	else
+		snprintf(text, size, "%s+0x%" PRIx64, symbol.name, address - symbol.address);
+}

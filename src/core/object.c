@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* object.c: open the embedded object, set rodata, choose one program a hook, load, attach. */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core/attach.h"
+#include "core/kbtf.h"
+#include "core/ksym.h"
+#include "core/object.h"
+
+#define RING_BYTES (4U << 20)
+
+/* libbpf's own words: kept for the one sentence that a failed load prints, shown in full by --verbose */
+static const struct run *libbpf_run;
+static char libbpf_last[512];
+
+__attribute__((format(printf, 2, 0)))
+static int libbpf_words(enum libbpf_print_level level, const char *format, va_list args)
+{
+	if (level == LIBBPF_WARN) {
+		va_list copy;
+
+		va_copy(copy, args);
+		vsnprintf(libbpf_last, sizeof(libbpf_last), format, copy);
+		va_end(copy);
+	}
+	if (libbpf_run->verbose && level != LIBBPF_DEBUG)
+		return vfprintf(stderr, format, args);
+	return 0;
+}
+
+/* where a variable stands in a data section of the object */
+static void *variable_find(const struct run *run, const char *section_name, char *data, const char *name)
+{
+	const struct btf *btf = bpf_object__btf(run->object);
+	int id = btf__find_by_name_kind(btf, section_name, BTF_KIND_DATASEC);
+	const struct btf_type *section;
+	const struct btf_var_secinfo *variable;
+
+	if (id < 0 || !data)
+		return NULL;
+	section = btf__type_by_id(btf, id);
+	variable = btf_var_secinfos(section);
+	for (int i = 0; i < btf_vlen(section); i++, variable++) {
+		const struct btf_type *type = btf__type_by_id(btf, variable->type);
+
+		if (!strcmp(btf__name_by_offset(btf, type->name_off), name))
+			return data + variable->offset;
+	}
+	return NULL;
+}
+
+static struct bpf_map *section_map(const struct run *run, const char *section_name)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, run->object) {
+		const char *suffix = strchr(bpf_map__name(map), '.');
+
+		if (suffix && !strcmp(suffix, section_name))
+			return map;
+	}
+	return NULL;
+}
+
+int object_open(struct run *run)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts);
+	struct bpf_map *map;
+	size_t size;
+	const void *bytes = run->tool->object(&size);
+	char name[32];
+
+	libbpf_run = run;
+	libbpf_set_print(libbpf_words);
+	/* libbpf names maps after the object, so the name tells our objects apart in bpftool */
+	snprintf(name, sizeof(name), "sonde_%s", run->tool->name);
+	opts.object_name = name;
+	opts.btf_custom_path = run->btf_path;
+	run->object = bpf_object__open_mem(bytes, size, &opts);
+	if (!run->object) {
+		run_error(run, "cannot open the embedded object: %s", strerror(errno));
+		return -errno;
+	}
+	map = section_map(run, ".rodata");
+	/* libbpf hands its own writable copy out as const; what stands there at the load becomes the map's contents */
+	run->rodata = map ? (void *)bpf_map__initial_value(map, &run->rodata_size) : NULL;
+	return 0;
+}
+
+void *object_rodata(const struct run *run, const char *name)
+{
+	return variable_find(run, ".rodata", run->rodata, name);
+}
+
+void *object_variable(const struct run *run, const char *name)
+{
+	struct bpf_map *map = section_map(run, ".bss");
+	static void *shared;	/* one run a process */
+
+	if (!shared && map) {
+		/* libbpf maps it only for objects loaded through its skeletons */
+		shared = mmap(NULL, bpf_map__value_size(map), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+		if (shared == MAP_FAILED)
+			shared = NULL;
+	}
+	return variable_find(run, ".bss", shared, name);
+}
+
+int object_map(const struct run *run, const char *name)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(run->object, name);
+
+	return map ? bpf_map__fd(map) : -1;
+}
+
+static bool forced_kind_is(const char *suffix, const char *kinds)
+{
+	return strstr(kinds, suffix) != NULL;
+}
+
+/* the first program of this hook and kind whose target exists */
+static struct bpf_program *program_find(struct run *run, const struct hook_row *hook,
+					const struct attach_kind *kind, const char **why)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, run->object) {
+		size_t length;
+
+		if (attach_kind(program, &length) != kind || strlen(hook->name) != length ||
+		    strncmp(bpf_program__name(program), hook->name, length))
+			continue;
+		if (attach_possible(kind, attach_target(program, kind), why))
+			return program;
+		run_note(run, "%s by %s at %s: %s", hook->name, kind->by, attach_target(program, kind), *why);
+	}
+	return NULL;
+}
+
+static int hook_choose(struct run *run, const struct hook_row *hook)
+{
+	/* NETSONDE_ATTACH=kp: this kind where the hook has it, so that each variant can be tested */
+	const char *forced = getenv("NETSONDE_ATTACH"), *why = "no program for it";
+	struct bpf_program *best = NULL;
+	const struct attach_kind *by = NULL;
+
+	for (int pass = forced ? 0 : 1; pass < 2 && !best; pass++) {
+		for (const struct attach_kind *kind = attach_kinds; kind->suffix && !best; kind++) {
+			if (pass == 0 && !forced_kind_is(kind->suffix, forced))
+				continue;
+			best = program_find(run, hook, kind, &why);
+			by = kind;
+		}
+	}
+	if (best) {
+		struct probe *probe = &run->probes[run->probe_count++];
+
+		probe->hook = hook;
+		probe->program = best;
+		probe->by = by->by;
+		snprintf(probe->target, sizeof(probe->target), "%s", attach_target(best, by));
+		bpf_program__set_autoload(best, true);
+		return 0;
+	}
+	if (!hook->optional) {
+		run_error(run, "this kernel offers nothing to see '%s' by: %s", hook->name, why);
+		return -ENOSYS;
+	}
+	run->missing[run->missing_count++] = hook;
+	return 0;
+}
+
+int object_choose(struct run *run)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, run->object)
+		bpf_program__set_autoload(program, false);
+	for (const struct hook_row *hook = run->tool->hooks; hook->name; hook++) {
+		int err;
+
+		if (hook->wanted && !hook->wanted(run))
+			continue;
+		err = hook_choose(run, hook);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* ring buffers are a kernel feature of 5.8; NETSONDE_BUFFER=perf tests the other way */
+static bool ring_buffer_possible(void)
+{
+	const char *forced = getenv("NETSONDE_BUFFER");
+	int fd;
+
+	if (forced && !strcmp(forced, "perf"))
+		return false;
+	fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, NULL, 0, 0, sysconf(_SC_PAGESIZE), NULL);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static void buffers_set(struct run *run, struct sonde_facts *facts)
+{
+	struct bpf_map *ring = bpf_object__find_map_by_name(run->object, "events");
+	struct bpf_map *perf = bpf_object__find_map_by_name(run->object, "events_perf");
+	struct bpf_map *scratch = bpf_object__find_map_by_name(run->object, "event_scratches");
+
+	if (!ring)
+		return;
+	facts->perf_buffer = !ring_buffer_possible();
+	bpf_map__set_autocreate(ring, !facts->perf_buffer);
+	bpf_map__set_autocreate(perf, facts->perf_buffer);
+	bpf_map__set_autocreate(scratch, facts->perf_buffer);
+	bpf_map__set_max_entries(ring, RING_BYTES);
+}
+
+int object_load(struct run *run)
+{
+	struct sonde_facts *facts = object_rodata(run, "facts");
+	int err;
+
+	if (facts) {
+		facts->kfree_skb_args = run->kfree_skb_args;
+		buffers_set(run, facts);
+	}
+	err = bpf_object__load(run->object);
+	if (!err)
+		return 0;
+	if (err == -EPERM && geteuid())
+		run_error(run, "not permitted to load BPF programs: run it as root, or with CAP_BPF, CAP_PERFMON "
+			       "and CAP_NET_ADMIN");
+	else if (err == -EPERM)
+		run_error(run, "the kernel refuses BPF programs that read kernel memory: lockdown or a security "
+			       "module forbids them (see /sys/kernel/security/lockdown)");
+	else
+		run_error(run, "the kernel refused the programs: %s: %.*s", strerror(-err),
+			  (int)strcspn(libbpf_last, "\n"), libbpf_last);
+	return err;
+}
+
+int object_attach(struct run *run)
+{
+	unsigned int kept = 0;
+
+	for (unsigned int i = 0; i < run->probe_count; i++) {
+		struct probe *probe = &run->probes[i];
+
+		probe->link = bpf_program__attach(probe->program);
+		if (!probe->link && !probe->hook->optional) {
+			int err = -errno;
+
+			run_error(run, "cannot attach %s at %s: %s", probe->by, probe->target, strerror(-err));
+			return err;
+		}
+		if (!probe->link) {
+			run_note(run, "cannot attach %s at %s: %s", probe->by, probe->target, strerror(errno));
+			run->missing[run->missing_count++] = probe->hook;
+			continue;
+		}
+		run->probes[kept++] = *probe;
+	}
+	run->probe_count = kept;
+	return 0;
+}
+
+void object_close(struct run *run)
+{
+	for (unsigned int i = 0; i < run->probe_count; i++)
+		bpf_link__destroy(run->probes[i].link);
+	run->probe_count = 0;
+	bpf_object__close(run->object);
+	run->object = NULL;
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* option.c: option rows, the same for parsing, help and docs. One word means one thing in every tool. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/filter.h"
+#include "core/option.h"
+#include "core/words.h"
+
+#define NS_PER_SECOND 1000000000ULL
+
+static const struct option_row run_rows[] = {
+	{ OPTION_DURATION, "interval", "TIME", "report each TIME (summary tools; bare number: seconds; default 10s)",
+	  OPT_RUN(interval_ns), .min = NS_PER_SECOND / 10, .max = 30ULL * 86400 * NS_PER_SECOND },
+	{ OPTION_DURATION, "duration", "TIME", "end after TIME (default: until Ctrl-C)",
+	  OPT_RUN(duration_ns), .min = NS_PER_SECOND / 10, .max = 366ULL * 86400 * NS_PER_SECOND },
+	{ OPTION_U32, "count", "N", "end after N reports (summary tools) or N events (details tools)",
+	  OPT_RUN(count), .min = 1, .max = UINT32_MAX },
+	{ OPTION_FLAG, "json", NULL, "one JSON object a line", OPT_RUN(json) },
+	{ OPTION_STRING, "btf", "FILE", "types of the kernel, for one without /sys/kernel/btf/vmlinux", OPT_RUN(btf_path) },
+	{ OPTION_FLAG, "dry-run", NULL, "say what would be attached and what would not be seen; attach nothing",
+	  OPT_RUN(dry_run) },
+	{ OPTION_FLAG, "cost", NULL, "at the end, say what each probe cost, by the kernel's own BPF statistics",
+	  OPT_RUN(cost) },
+	{ OPTION_FLAG, "verbose", NULL, "say more about what is attached and why", OPT_RUN(verbose) },
+	{ OPTION_FLAG, "schema", NULL, "print the JSON schema of the output lines", OPT_RUN(schema) },
+	{ OPTION_FLAG, "help", NULL, "this text", OPT_RUN(help) },
+	{ OPTION_END },
+};
+
+unsigned int option_groups(const struct tool *tool, struct option_group groups[OPTION_GROUPS_MAX])
+{
+	unsigned int count = 0;
+
+	if (tool->options)
+		groups[count++] = (struct option_group){ "This tool", tool->options };
+	if (tool->filter)
+		groups[count++] = (struct option_group){ "Filter (a packet must pass all of them)", filter_rows };
+	groups[count++] = (struct option_group){ "Run", run_rows };
+	return count;
+}
+
+int option_duration(const char *text, uint64_t unit_ns, uint64_t *ns)
+{
+	static const struct {
+		const char *name;
+		uint64_t ns;
+	} units[] = {
+		{ "ns", 1 }, { "us", 1000 }, { "ms", 1000000 }, { "s", NS_PER_SECOND },
+		{ "m", 60 * NS_PER_SECOND }, { "min", 60 * NS_PER_SECOND }, { "h", 3600 * NS_PER_SECOND },
+		{ "d", 86400 * NS_PER_SECOND },
+	};
+	char *end;
+	double value;
+
+	if (*text < '0' || *text > '9')
+		return -EINVAL;
+	/* strtod would take hexadecimal and "1e9": nobody means those */
+	if (strspn(text, "0123456789.") + strcspn(text, "0123456789.") < strlen(text) &&
+	    text[strspn(text, "0123456789.")] == 'x')
+		return -EINVAL;
+	value = strtod(text, &end);
+	if (*end) {
+		size_t i;
+
+		for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+			if (!strcmp(units[i].name, end))
+				break;
+		}
+		if (i == sizeof(units) / sizeof(units[0]))
+			return -EINVAL;
+		unit_ns = units[i].ns;
+	}
+	value *= unit_ns;
+	if (value > 9e18)
+		return -ERANGE;
+	*ns = value + 0.5;
+	return 0;
+}
+
+static int u32_parse(const struct option_row *row, const char *text, uint64_t *value, char *why, size_t size)
+{
+	char *end;
+
+	errno = 0;
+	*value = strtoull(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end) {
+		snprintf(why, size, "not a whole number");
+		return -EINVAL;
+	}
+	if (errno || *value < row->min || *value > row->max) {
+		snprintf(why, size, "must be %llu to %llu", (unsigned long long)row->min,
+			 (unsigned long long)row->max);
+		return -ERANGE;
+	}
+	return 0;
+}
+
+static int duration_parse(const struct option_row *row, const char *text, uint64_t *ns, char *why, size_t size)
+{
+	int err = option_duration(text, NS_PER_SECOND, ns);
+
+	if (err) {
+		snprintf(why, size, "not a duration such as 500ms, 10s or 2m");
+		return err;
+	}
+	if (*ns < row->min || *ns > row->max) {
+		snprintf(why, size, "must be %g s to %g s", (double)row->min / NS_PER_SECOND,
+			 (double)row->max / NS_PER_SECOND);
+		return -ERANGE;
+	}
+	return 0;
+}
+
+static int row_apply(struct run *run, const struct option_row *row, const char *value, char *why, size_t size)
+{
+	char *to = row->rodata ? (char *)run->rodata + row->offset : (char *)run + row->offset;
+	uint64_t number = 0;
+	int err;
+
+	switch (row->kind) {
+	case OPTION_FLAG:
+		*(uint32_t *)to = !row->off;
+		return 0;
+	case OPTION_U32:
+		err = u32_parse(row, value, &number, why, size);
+		if (err)
+			return err;
+		if (to == (char *)&run->count)
+			run->count = number;
+		else
+			*(uint32_t *)to = number;
+		return 0;
+	case OPTION_DURATION:
+		err = duration_parse(row, value, &number, why, size);
+		if (!err)
+			*(uint64_t *)to = number;
+		return err;
+	case OPTION_STRING:
+		*(const char **)to = value;
+		return 0;
+	case OPTION_PARSED:
+		return row->parse(run, value, why, size);
+	case OPTION_END:
+		break;
+	}
+	return -EINVAL;
+}
+
+static const struct option_row *row_find(const struct tool *tool, const char *name, size_t length)
+{
+	struct option_group groups[OPTION_GROUPS_MAX];
+	unsigned int count = option_groups(tool, groups);
+	char word[64];
+
+	if (length >= sizeof(word))
+		return NULL;
+	memcpy(word, name, length);
+	word[length] = 0;
+	for (unsigned int i = 0; i < count; i++) {
+		for (const struct option_row *row = groups[i].rows; row->kind != OPTION_END; row++) {
+			if (words_contain(row->name, word) || words_contain(row->aliases, word))
+				return row;
+		}
+	}
+	return NULL;
+}
+
+int option_parse(struct run *run, int argc, char **argv)
+{
+	for (int i = 0; i < argc; i++) {
+		const struct option_row *row;
+		const char *value = NULL, *name = argv[i];
+		char why[160] = "";
+		size_t length;
+
+		if (!strcmp(name, "-h"))
+			name = "--help";
+		if (strncmp(name, "--", 2) || !name[2]) {
+			run_error(run, "unexpected word '%s': options begin with --, see --help", name);
+			return -EINVAL;
+		}
+		name += 2;
+		length = strcspn(name, "=");
+		row = row_find(run->tool, name, length);
+		if (!row) {
+			run_error(run, "no such option: --%.*s, see --help", (int)length, name);
+			return -EINVAL;
+		}
+		if (row->kind == OPTION_FLAG) {
+			if (name[length]) {
+				run_error(run, "--%s takes no value", row->name);
+				return -EINVAL;
+			}
+		} else if (name[length]) {
+			value = name + length + 1;
+		} else if (i + 1 < argc) {
+			value = argv[++i];
+		} else {
+			run_error(run, "--%s needs a value (%s)", row->name, row->value);
+			return -EINVAL;
+		}
+		if (row_apply(run, row, value, why, sizeof(why))) {
+			run_error(run, "--%s %s: %s", row->name, value, why);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+void option_help(const struct run *run, FILE *to)
+{
+	const struct tool *tool = run->tool;
+	struct option_group groups[OPTION_GROUPS_MAX];
+	unsigned int count = option_groups(tool, groups);
+
+	fprintf(to, "netsonde %s: %s\n\n", run->command, tool->summary);
+	if (tool->question)
+		fprintf(to, "It answers: %s\n", tool->question);
+	if (tool->cannot_see)
+		fprintf(to, "It cannot see: %s\n", tool->cannot_see);
+	if (tool->was)
+		fprintf(to, "Also called: %s\n", tool->was);
+	for (unsigned int i = 0; i < count; i++) {
+		fprintf(to, "\n%s:\n", groups[i].title);
+		for (const struct option_row *row = groups[i].rows; row->kind != OPTION_END; row++) {
+			char left[48];
+
+			snprintf(left, sizeof(left), "--%s%s%s", row->name, row->value ? " " : "",
+				 row->value ? row->value : "");
+			fprintf(to, "  %-26s %s", left, row->help);
+			if (row->aliases)
+				fprintf(to, " (also: %s)", row->aliases);
+			fputc('\n', to);
+		}
+	}
+}

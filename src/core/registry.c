@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* registry.c: the tools that the linker gathered, by area and name or by their name in the older toolset. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/tool.h"
+#include "core/words.h"
+
+extern const struct tool *const __start_netsonde_tools[];
+extern const struct tool *const __stop_netsonde_tools[];
+
+static int tool_compare(const void *a, const void *b)
+{
+	const struct tool *left = *(const struct tool *const *)a, *right = *(const struct tool *const *)b;
+	int order = strcmp(left->area, right->area);
+
+	return order ? order : strcmp(left->name, right->name);
+}
+
+void registry_each(void (*visit)(const struct tool *tool, void *data), void *data)
+{
+	size_t count = __stop_netsonde_tools - __start_netsonde_tools;
+	const struct tool **sorted = calloc(count, sizeof(*sorted));
+
+	if (!sorted)
+		return;
+	memcpy(sorted, __start_netsonde_tools, count * sizeof(*sorted));
+	qsort(sorted, count, sizeof(*sorted), tool_compare);
+	for (size_t i = 0; i < count; i++)
+		visit(sorted[i], data);
+	free(sorted);
+}
+
+static void help_line(const struct tool *tool, void *data)
+{
+	static const char *const kinds[] = { "S", "D", " " };
+	char name[48];
+
+	snprintf(name, sizeof(name), "%s%s%s", tool->area, *tool->area ? " " : "", tool->name);
+	fprintf(data, "  %-18s %s  %s\n", name, kinds[tool->kind], tool->summary);
+}
+
+void registry_help(FILE *to)
+{
+	fprintf(to, "netsonde: where packets are lost and where time goes on hosts that run virtual machines\n\n"
+		    "usage: netsonde AREA TOOL [OPTION...]     netsonde AREA TOOL --help\n\n");
+	registry_each(help_line, to);
+	fprintf(to, "\nS: a summary, counted in the kernel, may run for days.  D: single packets, filtered in the kernel.\n"
+		    "The names of the older scripts work too: netsonde eth_drop --src-ip 10.0.0.1\n"
+		    "Exit status: 0 done, 1 failed, 2 wrong usage, 3 this kernel cannot.\n");
+}
+
+/* the older scripts were called with or without their suffix, with - or _ */
+static bool was_called(const struct tool *tool, const char *name)
+{
+	char plain[96];
+	size_t length = strlen(name);
+
+	if (length > 3 && (!strcmp(name + length - 3, ".py") || !strcmp(name + length - 3, ".bt")))
+		length -= 3;
+	if (!tool->was || length >= sizeof(plain))
+		return false;
+	memcpy(plain, name, length);
+	plain[length] = 0;
+	return words_contain(tool->was, plain);
+}
+
+const struct tool *registry_find(int *argc, char ***argv)
+{
+	const struct tool *const *entry;
+	const char *word = (*argv)[0];
+	bool area_known = false;
+
+	for (entry = __start_netsonde_tools; entry < __stop_netsonde_tools; entry++) {
+		const struct tool *tool = *entry;
+
+		if (!*tool->area && !strcmp(tool->name, word))
+			goto one;
+		if (was_called(tool, word))
+			goto one;
+		if (!strcmp(tool->area, word)) {
+			area_known = true;
+			if (*argc > 1 && !strcmp(tool->name, (*argv)[1])) {
+				*argc -= 2;
+				*argv += 2;
+				return tool;
+			}
+		}
+		continue;
+one:
+		*argc -= 1;
+		*argv += 1;
+		return tool;
+	}
+	if (area_known && *argc > 1)
+		fprintf(stderr, "netsonde: %s has no tool %s: see netsonde --help\n", word, (*argv)[1]);
+	else if (area_known)
+		fprintf(stderr, "netsonde: %s needs the name of a tool: see netsonde --help\n", word);
+	else
+		fprintf(stderr, "netsonde: no such area or tool: %s: see netsonde --help\n", word);
+	return NULL;
+}

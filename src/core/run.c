@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* run.c: the life of one command: options, kernel facts, load, attach, one epoll loop, reports, the exit ledger. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "core/buffer.h"
+#include "core/clock.h"
+#include "core/cost.h"
+#include "core/device.h"
+#include "core/filter.h"
+#include "core/kbtf.h"
+#include "core/ksym.h"
+#include "core/ledger.h"
+#include "core/object.h"
+#include "core/option.h"
+#include "core/reason.h"
+#include "core/record.h"
+#include "core/version.h"
+
+#define DEFAULT_INTERVAL_NS 10000000000ULL
+
+__attribute__((format(printf, 2, 0)))
+static void run_say(const struct run *run, const char *format, va_list args)
+{
+	fprintf(stderr, "netsonde %s: ", run->command);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+}
+
+void run_error(const struct run *run, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	run_say(run, format, args);
+	va_end(args);
+}
+
+void run_note(const struct run *run, const char *format, ...)
+{
+	va_list args;
+
+	if (!run->verbose)
+		return;
+	va_start(args, format);
+	run_say(run, format, args);
+	va_end(args);
+}
+
+/* what was attached, or would be; the line that says: ready */
+static void start_print(struct run *run)
+{
+	const char *type = run->dry_run ? "dry_run" : "start";
+	json_t *record, *probes, *missing;
+	struct utsname name;
+
+	uname(&name);
+	if (!run->json) {
+		fprintf(stderr, "netsonde %s on %s: ", run->command, name.release);
+		for (unsigned int i = 0; i < run->probe_count; i++)
+			fprintf(stderr, "%s%s by %s at %s", i ? ", " : "", run->probes[i].hook->name,
+				run->probes[i].by, run->probes[i].target);
+		fprintf(stderr, "%s\n", run->dry_run ? " would be attached" : ". Ctrl-C ends it.");
+		for (unsigned int i = 0; i < run->missing_count; i++) {
+			if (run->missing[i]->without)
+				fprintf(stderr, "  not visible: %s\n", run->missing[i]->without);
+		}
+		return;
+	}
+	record = record_new(run, type);
+	json_object_set_new(record, "version", json_string(NETSONDE_VERSION));
+	record_time(record);
+	json_object_set_new(record, "kernel", json_string(name.release));
+	probes = json_array();
+	for (unsigned int i = 0; i < run->probe_count; i++)
+		json_array_append_new(probes, json_pack("{s:s, s:s, s:s}", "hook", run->probes[i].hook->name, "target",
+							run->probes[i].target, "by", run->probes[i].by));
+	json_object_set_new(record, "probes", probes);
+	missing = json_array();
+	for (unsigned int i = 0; i < run->missing_count; i++) {
+		if (run->missing[i]->without)
+			json_array_append_new(missing, json_string(run->missing[i]->without));
+	}
+	json_object_set_new(record, "not_visible", missing);
+	record_print(run, record);
+}
+
+static void event_handle(struct run *run, const void *from, size_t size)
+{
+	const struct schema *schema = run->schema_of_event;
+	/* a member that the program left away at the end reads as zero; a copy may be changed, the buffer may not */
+	static char event[4096];
+	json_t *record;
+
+	if (run->stop || size > sizeof(event))
+		return;
+	memcpy(event, from, size);
+	memset(event + size, 0, schema->size > size && schema->size <= sizeof(event) ? schema->size - size : 0);
+	if (run->tool->event_before)
+		run->tool->event_before(run, event);
+	run->events++;
+	if (run->json) {
+		record = record_new(run, "event");
+		record_json(schema, event, NULL, run, record);
+		if (run->tool->event_more)
+			run->tool->event_more(run, event, record, NULL);
+		record_print(run, record);
+	} else {
+		record_text(schema, event, NULL, run, stdout);
+		if (run->tool->event_more)
+			run->tool->event_more(run, event, NULL, stdout);
+		record_flush(run);
+	}
+	if (run_prints_events(run) && run->count && run->events >= run->count) {
+		run->stop = true;
+		run->stopped_by = "count";
+	}
+}
+
+static void report(struct run *run, enum scope scope)
+{
+	if (run->tool->report && run->tool->report(run, scope))
+		run_error(run, "a report is incomplete: out of memory");
+	run->interval_started_ns = clock_now();
+}
+
+static int timer_open(uint64_t first_ns, uint64_t every_ns)
+{
+	struct itimerspec when = {
+		.it_value = { first_ns / 1000000000, first_ns % 1000000000 },
+		.it_interval = { every_ns / 1000000000, every_ns % 1000000000 },
+	};
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+
+	if (fd >= 0)
+		timerfd_settime(fd, 0, &when, NULL);
+	return fd;
+}
+
+enum wakeup {
+	WAKE_EVENTS,
+	WAKE_INTERVAL,
+	WAKE_DURATION,
+	WAKE_SIGNAL,
+	WAKE_OUTPUT,
+};
+
+static void watch(int epoll, int fd, enum wakeup why, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.u32 = why };
+
+	/* a regular file as output cannot be watched, and never closes */
+	if (fd >= 0)
+		epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+static void wake(struct run *run, enum wakeup why, int fd, struct buffer *buffer)
+{
+	uint64_t ticks;
+	struct signalfd_siginfo signal;
+
+	switch (why) {
+	case WAKE_EVENTS:
+		buffer_consume(buffer);
+		break;
+	case WAKE_INTERVAL:
+		if (read(fd, &ticks, sizeof(ticks)) != sizeof(ticks))
+			break;
+		report(run, SCOPE_INTERVAL);
+		if (run->count && ++run->reports >= run->count) {
+			run->stop = true;
+			run->stopped_by = "count";
+		}
+		break;
+	case WAKE_DURATION:
+		run->stop = true;
+		run->stopped_by = "duration";
+		break;
+	case WAKE_SIGNAL:
+		if (read(fd, &signal, sizeof(signal)) != sizeof(signal))
+			break;
+		run->stop = true;
+		run->stopped_by = "signal";
+		break;
+	case WAKE_OUTPUT:
+		run->stop = true;
+		run->output_failed = true;
+		run->stopped_by = "output";
+		break;
+	}
+}
+
+static int loop(struct run *run, int signals)
+{
+	int fds[WAKE_OUTPUT + 1] = { -1, -1, -1, signals, STDOUT_FILENO }, none = 0;
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	struct buffer *buffer = buffer_open(run, event_handle, &none);
+	bool summary = !run_prints_events(run), interval_ended = false;
+
+	if (!buffer && !none) {
+		run_error(run, "cannot open the event buffer: %s", strerror(errno));
+		close(epoll);
+		return -errno;
+	}
+	if (buffer)
+		fds[WAKE_EVENTS] = buffer_fd(buffer);
+	if (summary)
+		fds[WAKE_INTERVAL] = timer_open(run->interval_ns, run->interval_ns);
+	if (run->duration_ns)
+		fds[WAKE_DURATION] = timer_open(run->duration_ns, 0);
+	for (int i = 0; i < WAKE_OUTPUT; i++)
+		watch(epoll, fds[i], i, EPOLLIN);
+	/* nothing to read there: only the error that says that the reader of our pipe has gone */
+	watch(epoll, STDOUT_FILENO, WAKE_OUTPUT, 0);
+
+	while (!run->stop) {
+		struct epoll_event event;
+
+		if (epoll_wait(epoll, &event, 1, -1) != 1)
+			continue;
+		wake(run, event.data.u32, fds[event.data.u32], buffer);
+		interval_ended = event.data.u32 == WAKE_INTERVAL;
+	}
+	/* what happened before the end belongs to the run; what happens from here on does not */
+	for (unsigned int i = 0; i < run->probe_count; i++) {
+		bpf_link__destroy(run->probes[i].link);
+		run->probes[i].link = NULL;
+	}
+	if (buffer && strcmp(run->stopped_by, "count")) {
+		run->stop = false;
+		buffer_consume(buffer);
+		run->stop = true;
+	}
+	if (summary) {
+		if (!interval_ended)
+			report(run, SCOPE_INTERVAL);
+		report(run, SCOPE_TOTAL);
+	}
+	buffer_close(buffer);
+	for (int i = WAKE_INTERVAL; i <= WAKE_DURATION; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+	}
+	close(epoll);
+	return 0;
+}
+
+/* kernel facts that rodata and the choice of programs need */
+static int kernel_read(struct run *run)
+{
+	int err = kbtf_open(run->btf_path), args;
+
+	if (err == -ENOENT && !run->btf_path) {
+		run_error(run, "this kernel has no types (/sys/kernel/btf/vmlinux, CONFIG_DEBUG_INFO_BTF): give them with "
+			       "--btf FILE");
+		return err;
+	}
+	if (err) {
+		run_error(run, "--btf %s: %s", run->btf_path ? run->btf_path : "", strerror(-err));
+		return -EINVAL;
+	}
+	reason_load();
+	args = kbtf_tracepoint_args("kfree_skb");
+	run->kfree_skb_args = args > 0 ? args : 2;
+	return 0;
+}
+
+static int options_check(struct run *run)
+{
+	if (run->interval_ns && run_prints_events(run)) {
+		run_error(run, "--interval is for reports: this run prints each event");
+		return -EINVAL;
+	}
+	if (run->interval_ns && run->duration_ns && run->interval_ns > run->duration_ns) {
+		run_error(run, "--interval is longer than --duration: no report would ever come");
+		return -EINVAL;
+	}
+	if (!run->interval_ns)
+		run->interval_ns = DEFAULT_INTERVAL_NS;
+	return 0;
+}
+
+/* Returns an exit status, or -1 to go on. */
+static int prepare(struct run *run, int argc, char **argv)
+{
+	int err;
+
+	err = object_open(run);
+	if (err)
+		return EXIT_FAILED;
+	run->filter = object_rodata(run, "flt");
+	if (option_parse(run, argc, argv))
+		return EXIT_USAGE;
+	if (run->help) {
+		option_help(run, stdout);
+		return EXIT_DONE;
+	}
+	if (run->tool->event) {
+		struct schema *schema = malloc(sizeof(*schema));
+
+		if (!schema || schema_load(bpf_object__btf(run->object), run->tool->event, schema)) {
+			run_error(run, "the embedded object does not describe its events");
+			free(schema);
+			return EXIT_FAILED;
+		}
+		run->schema_of_event = schema;
+	}
+	if (run->schema) {
+		record_schema(run, stdout);
+		return EXIT_DONE;
+	}
+	if (options_check(run))
+		return EXIT_USAGE;
+	err = kernel_read(run);
+	if (err)
+		return err == -EINVAL ? EXIT_USAGE : EXIT_KERNEL;
+	if (run->tool->configure) {
+		err = run->tool->configure(run);
+		if (err)
+			return err == -EINVAL ? EXIT_USAGE : err == -ENOSYS ? EXIT_KERNEL : EXIT_FAILED;
+	}
+	if (geteuid() && !run->dry_run) {
+		run_error(run, "must be run as root: it loads BPF programs into the kernel");
+		return EXIT_FAILED;
+	}
+	if (object_choose(run))
+		return EXIT_KERNEL;
+	return -1;
+}
+
+/* Returns an exit status. */
+static int attached(struct run *run, int signals)
+{
+	int err;
+
+	/* memory of maps was charged to the locked-memory limit before 5.11 */
+	setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ RLIM_INFINITY, RLIM_INFINITY });
+	/* 20 MB that the load does not need, before libbpf reads the kernel's types for itself; symbols are read again
+	 * when the first one is printed
+	 */
+	kbtf_close();
+	ksym_close();
+	err = object_load(run);
+	if (err)
+		return err == -EPERM ? EXIT_KERNEL : EXIT_FAILED;
+	device_use_map(object_map(run, "devices"));
+	if (run->tool->loaded && run->tool->loaded(run))
+		return EXIT_FAILED;
+	if (run->cost && cost_start(run))
+		return EXIT_KERNEL;
+	if (object_attach(run))
+		return EXIT_KERNEL;
+	run->started_ns = run->interval_started_ns = clock_now();
+	start_print(run);
+	err = loop(run, signals);
+	ledger_print(run);
+	if (run->output_failed) {
+		run_error(run, "standard output was closed: stopped");
+		return EXIT_FAILED;
+	}
+	return err ? EXIT_FAILED : EXIT_DONE;
+}
+
+static int signals_open(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int run_tool(const struct tool *tool, int argc, char **argv)
+{
+	struct run run = { .tool = tool, .stats_fd = -1, .stopped_by = "" };
+	int status;
+
+	snprintf(run.command, sizeof(run.command), "%s%s%s", tool->area, *tool->area ? " " : "", tool->name);
+	run.state = calloc(1, tool->state_size ? tool->state_size : 1);
+	if (!run.state)
+		return EXIT_FAILED;
+	if (tool->kind == TOOL_COMMAND) {
+		if (option_parse(&run, argc, argv)) {
+			status = EXIT_USAGE;
+		} else if (run.help) {
+			option_help(&run, stdout);
+			status = EXIT_DONE;
+		} else {
+			status = tool->main(&run);
+		}
+		goto out;
+	}
+	status = prepare(&run, argc, argv);
+	if (status < 0 && run.dry_run) {
+		start_print(&run);
+		status = EXIT_DONE;
+	}
+	if (status < 0) {
+		int signals = signals_open();
+
+		status = attached(&run, signals);
+		if (tool->finish)
+			tool->finish(&run);
+		close(signals);
+	}
+	object_close(&run);
+out:
+	if (run.stats_fd >= 0)
+		close(run.stats_fd);
+	kbtf_close();
+	free((void *)run.schema_of_event);
+	free(run.state);
+	return status;
+}

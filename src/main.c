@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* main.c: argv to tool; the rest is the core's. */
+#include <signal.h>
+#include <string.h>
+
+#include "core/tool.h"
+#include "core/version.h"
+
+int main(int argc, char **argv)
+{
+	const struct tool *tool;
+
+	/* a reader that went away is an error of a write, said in one sentence, not a silent death */
+	signal(SIGPIPE, SIG_IGN);
+	argc--;
+	argv++;
+	if (argc && (!strcmp(argv[0], "--version") || !strcmp(argv[0], "version"))) {
+		printf("netsonde %s\n", NETSONDE_VERSION);
+		return EXIT_DONE;
+	}
+	if (!argc || !strcmp(argv[0], "--help") || !strcmp(argv[0], "-h") || !strcmp(argv[0], "help")) {
+		registry_help(stdout);
+		return EXIT_DONE;
+	}
+	tool = registry_find(&argc, &argv);
+	if (!tool)
+		return EXIT_USAGE;
+	return run_tool(tool, argc, argv);
+}

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * drop qdisc: packets that a queue discipline refused or dropped while queued.
+ *
+ * Since 7.2 the tracepoint qdisc:qdisc_drop names the (innermost) qdisc. Before,
+ * the skb's free is what can be seen: since 5.17 with a reason of the QDISC
+ * family, before that from a list of skbs freed by __dev_queue_xmit; the qdisc
+ * is then the root of the packet's transmit queue.
+ */
+#include "sonde.bpf.h"
+#include "abi/qdisc.h"
+#include "kernel/skb.h"
+#include "kernel/qdisc.h"
+#include "packet.bpf.h"
+#include "filter.bpf.h"
+#include "device.bpf.h"
+#include "drop.bpf.h"
+#include "event.bpf.h"
+
+#define PLACES_MAX 32
+#define REASONS_MAX 32
+
+/* kernel text whose frees are those of a queue discipline, and drop reasons that only they give */
+const volatile struct sonde_text qdisc_places[PLACES_MAX] = {};
+const volatile __u32 qdisc_place_count = 0;
+const volatile __u32 qdisc_reasons[REASONS_MAX] = {};
+const volatile __u32 qdisc_reason_count = 0;
+/* before 5.17 skbs of a list are freed in kfree_skb_list(), whoever asked for it: then its caller must be this */
+const volatile struct sonde_text list_free = {};
+const volatile struct sonde_text transmit = {};
+const volatile __u32 cfg_each = 0;
+/* see stacks.bpf.c */
+__u32 epoch = 0;
+
+struct qdisc_drop {
+	sonde_time at;
+	sonde_cpu cpu;
+	sonde_queue queue;
+	struct sonde_device device;
+	sonde_name kind;
+	sonde_handle handle;
+	sonde_limit limit;
+	sonde_gauge qlen;
+	sonde_gauge backlog;
+	sonde_reason reason;
+	sonde_xmit return_code;
+	struct sonde_packet packet;
+};
+
+EVENT(qdisc_drop);
+const struct qdisc_key *key_of_drops __attribute__((unused));
+const struct qdisc_row *row_of_drops __attribute__((unused));
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, 8192);
+	__uint(key_size, sizeof(struct qdisc_key));
+	__uint(value_size, sizeof(struct qdisc_row));
+} drops SEC(".maps");
+
+/*
+ * enqueue() and the free of what it refused happen one after the other on one
+ * CPU with softirqs off, in an order that depends on the kernel: whichever
+ * comes second finds the other here.
+ */
+struct enqueue_state {
+	__u64 refused_skb;	/* enqueue() has returned for it */
+	__u64 return_code;
+	__u64 pending_skb;	/* freed, and enqueue() has not returned */
+	__u64 entry_skb;	/* of the kprobe, for its kretprobe */
+	struct qdisc_key pending;
+	struct qdisc_row pending_row;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct enqueue_state);
+} enqueue_states SEC(".maps");
+
+static __always_inline void row_add(const struct qdisc_key *key, const struct qdisc_row *add)
+{
+	struct qdisc_row *row = bpf_map_lookup_elem(&drops, key);
+
+	if (!row && bpf_map_update_elem(&drops, key, add, BPF_NOEXIST)) {
+		row = bpf_map_lookup_elem(&drops, key);
+		if (!row)
+			loss_add(LOSS_rows);
+	}
+	if (row) {
+		row->count += add->count;
+		row->bytes += add->bytes;
+		row->qlen += add->qlen;
+		row->backlog += add->backlog;
+	}
+}
+
+/* the skb's drop, with the qdisc at hand */
+static __always_inline int qdisc_dropped(void *ctx, enum sonde_access access, struct sk_buff *skb,
+					 struct net_device *dev, struct Qdisc *qdisc, sonde_reason reason)
+{
+	struct qdisc_row row = { .count = 1 };
+	struct qdisc_key key = {};
+	struct enqueue_state *state;
+	const struct Qdisc_ops *ops;
+	__u32 zero = 0;
+
+	state = bpf_map_lookup_elem(&enqueue_states, &zero);
+	if (!state)
+		return 0;
+	key.epoch = epoch;
+	key.queue = SONDE_READ(access, skb, queue_mapping);
+	key.device.ifindex = SONDE_READ(access, dev, ifindex);
+	key.device.netns = sonde_netns(access, skb, dev);
+	key.reason = reason;
+	key.handle = SONDE_READ(access, qdisc, handle);
+	key.limit = SONDE_READ(access, qdisc, limit);
+	ops = SONDE_READ(access, qdisc, ops);
+	bpf_probe_read_kernel(key.kind, sizeof(key.kind), ops->id);
+	key.return_code = SONDE_XMIT_UNKNOWN;
+	row.bytes = SONDE_READ(access, skb, len);
+	row.qlen = SONDE_READ(access, qdisc, q.qlen);
+	row.backlog = SONDE_READ(access, qdisc, qstats.backlog);
+	if (state->refused_skb == (__u64)skb) {
+		key.return_code = state->return_code;
+		state->refused_skb = 0;
+	}
+	if (!cfg_each) {
+		if (key.return_code == SONDE_XMIT_UNKNOWN) {
+			state->pending_skb = (__u64)skb;
+			state->pending = key;
+			state->pending_row = row;
+		}
+		device_remember(dev, &key.device);
+		row_add(&key, &row);
+		return 0;
+	}
+	if (!event_wanted())
+		return 0;
+	struct qdisc_drop *event = event_reserve(sizeof(*event));
+
+	if (!event)
+		return 0;
+	event->at = bpf_ktime_get_ns();
+	event->cpu = bpf_get_smp_processor_id();
+	event->queue = key.queue;
+	event->device.ifindex = key.device.ifindex;
+	event->device.netns = key.device.netns;
+	bpf_probe_read_kernel(event->device.name, sizeof(event->device.name), dev->name);
+	__builtin_memcpy(event->kind, key.kind, sizeof(event->kind));
+	event->handle = key.handle;
+	event->limit = key.limit;
+	event->qlen = row.qlen;
+	event->backlog = row.backlog;
+	event->reason = reason;
+	event->return_code = key.return_code;
+	packet_parse(access, skb, &event->packet);
+	event_submit(ctx, event, sizeof(*event));
+	return 0;
+}
+
+/* qdisc_drop(qdisc, txq, dev, skb, reason), since 7.2 */
+static __always_inline int report_qdisc_drop(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	struct sk_buff *skb = (struct sk_buff *)args[3];
+
+	if (!filter_pass(access, skb))
+		return 0;
+	return qdisc_dropped(ctx, access, skb, (struct net_device *)args[2], (struct Qdisc *)args[0], args[4]);
+}
+
+static __always_inline bool is_qdisc_reason(sonde_reason reason)
+{
+	for (__u32 i = 0; i < REASONS_MAX; i++) {
+		if (i >= qdisc_reason_count)
+			break;
+		if (reason == qdisc_reasons[i])
+			return true;
+	}
+	return false;
+}
+
+static __always_inline bool is_qdisc_place(void *ctx, __u64 place)
+{
+	__u64 stack[10];
+	long size;
+
+	for (__u32 i = 0; i < PLACES_MAX; i++) {
+		if (i >= qdisc_place_count)
+			break;
+		if (drop_in_text(place, &qdisc_places[i]))
+			return true;
+	}
+	if (!list_free.size || !drop_in_text(place, &list_free))
+		return false;
+	size = bpf_get_stack(ctx, stack, sizeof(stack), 0);
+	for (__u32 i = 0; i < 10; i++) {
+		if (i * 8 >= size)
+			break;
+		if (drop_in_text(stack[i], &transmit))
+			return true;
+	}
+	return false;
+}
+
+static __always_inline int report_free(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	struct drop drop = drop_read(args);
+	struct netdev_queue *txq;
+	struct net_device *dev;
+	struct Qdisc *qdisc;
+	__u32 queue;
+
+	if (!is_qdisc_reason(drop.reason) && !is_qdisc_place(ctx, drop.place))
+		return 0;
+	if (!filter_pass(access, drop.skb))
+		return 0;
+	dev = sonde_dev(access, drop.skb);
+	if (!dev)
+		return 0;
+	queue = SONDE_READ(access, drop.skb, queue_mapping);
+	if (queue >= SONDE_READ(access, dev, num_tx_queues))
+		queue = 0;
+	txq = SONDE_READ(access, dev, _tx);
+	txq = (void *)txq + queue * bpf_core_type_size(struct netdev_queue);
+	qdisc = BPF_CORE_READ(txq, qdisc);
+	return qdisc ? qdisc_dropped(ctx, SONDE_PROBE, drop.skb, dev, qdisc, drop.reason) : 0;
+}
+
+SEC("tp_btf/qdisc_drop") int drop__tp__qdisc_drop(__u64 *ctx)
+{
+	return report_qdisc_drop(ctx, ctx, SONDE_DIRECT);
+}
+
+SEC("raw_tp/qdisc_drop") int drop__rt__qdisc_drop(struct bpf_raw_tracepoint_args *ctx)
+{
+	return report_qdisc_drop(ctx, (const __u64 *)ctx->args, SONDE_PROBE);
+}
+
+SEC("tp_btf/kfree_skb") int drop__tp__kfree_skb(__u64 *ctx)
+{
+	return report_free(ctx, ctx, SONDE_DIRECT);
+}
+
+SEC("raw_tp/kfree_skb") int drop__rt__kfree_skb(struct bpf_raw_tracepoint_args *ctx)
+{
+	return report_free(ctx, (const __u64 *)ctx->args, SONDE_PROBE);
+}
+
+/* enqueue() returned code for skb */
+static __always_inline int enqueued(__u64 skb, __u64 code)
+{
+	struct enqueue_state *state;
+	struct qdisc_row minus = {};
+	__u32 zero = 0;
+
+	state = bpf_map_lookup_elem(&enqueue_states, &zero);
+	if (!state)
+		return 0;
+	if (state->pending_skb == skb) {
+		/* counted already, with the code unknown: move it to the row that knows */
+		state->pending_skb = 0;
+		minus.count = -state->pending_row.count;
+		minus.bytes = -state->pending_row.bytes;
+		minus.qlen = -state->pending_row.qlen;
+		minus.backlog = -state->pending_row.backlog;
+		row_add(&state->pending, &minus);
+		state->pending.return_code = code & 0xff;
+		row_add(&state->pending, &state->pending_row);
+		return 0;
+	}
+	state->refused_skb = code & 0xff ? skb : 0;
+	state->return_code = code & 0xff;
+	return 0;
+}
+
+/* dev_qdisc_enqueue(skb, q, to_free, txq): a function of its own since 5.18 */
+SEC("fexit/dev_qdisc_enqueue") int enqueued__fx__dev_qdisc_enqueue(__u64 *ctx)
+{
+	return enqueued(ctx[0], ctx[4]);
+}
+
+SEC("kprobe/dev_qdisc_enqueue") int enqueue_entry__kp__dev_qdisc_enqueue(struct pt_regs *ctx)
+{
+	__u32 zero = 0;
+	struct enqueue_state *state = bpf_map_lookup_elem(&enqueue_states, &zero);
+
+	if (state)
+		state->entry_skb = PT_REGS_PARM1(ctx);
+	return 0;
+}
+
+SEC("kretprobe/dev_qdisc_enqueue") int enqueued__kr__dev_qdisc_enqueue(struct pt_regs *ctx)
+{
+	__u32 zero = 0;
+	struct enqueue_state *state = bpf_map_lookup_elem(&enqueue_states, &zero);
+
+	return state ? enqueued(state->entry_skb, PT_REGS_RC(ctx)) : 0;
+}
+
+/* before 5.18 enqueue() is called in __dev_queue_xmit(skb, sb_dev), which returns what it returned */
+SEC("fexit/__dev_queue_xmit") int enqueued__fx____dev_queue_xmit(__u64 *ctx)
+{
+	return enqueued(ctx[0], ctx[2]);
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* drop qdisc: which frees are those of a queue discipline on this kernel, and its rows. */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi/qdisc.h"
+#include "core/clock.h"
+#include "core/kbtf.h"
+#include "core/ksym.h"
+#include "core/object.h"
+#include "core/reason.h"
+#include "core/record.h"
+#include "core/view.h"
+#include "drop_qdisc.skel.h"
+
+struct state {
+	struct schema key_schema, row_schema;
+	struct table interval, total;
+};
+
+#define RODATA(run) ((struct drop_qdisc__rodata *)(run)->rodata)
+
+static const struct option_row options[] = {
+	{ OPTION_FLAG, "each", NULL, "print each drop with its packet, instead of counts", OPT_RUN(each) },
+	{ OPTION_U32, "top", "N", "print the N largest rows (default 20)", OPT_RUN(top), .min = 1, .max = 8192 },
+	{ OPTION_U32, "rate", "N", "with --each: at most N events a second; the rest is counted",
+	  OPT_RODATA(drop_qdisc, cfg_rate), .min = 1, .max = 10000000 },
+	{ OPTION_U32, "sample", "N", "with --each: one event in N, on each CPU; the rest is counted",
+	  OPT_RODATA(drop_qdisc, cfg_sample), .min = 1, .max = 1000000 },
+	{ OPTION_END },
+};
+
+static const struct {
+	const char *function, *module;
+} places[] = {
+	/* since 5.17 the list that __dev_queue_xmit frees comes with a reason; these free at dequeue, without one */
+	{ "fq_codel_dequeue", NULL }, { "codel_qdisc_dequeue", NULL }, { "cake_dequeue", NULL },
+	{ "fq_dequeue", NULL }, { "fq_pie_qdisc_dequeue", NULL }, { "pie_qdisc_dequeue", NULL },
+	{ "netem_dequeue", NULL }, { "tbf_dequeue", NULL }, { "sfq_dequeue", NULL }, { "etf_dequeue_timesortedlist", NULL },
+	{ "drop_func", "sch_fq_codel" }, { "drop_func", "sch_codel" },
+};
+
+static void text_set(struct sonde_text *text, const char *function)
+{
+	struct ksym symbol;
+
+	if (!ksym_lookup(function, &symbol))
+		return;
+	text->start = symbol.address;
+	text->size = symbol.size;
+}
+
+/* every reason whose name says that a queue discipline gave it */
+static void reason_add(const char *name, uint32_t number, void *data)
+{
+	struct drop_qdisc__rodata *rodata = data;
+	const size_t room = sizeof(rodata->qdisc_reasons) / sizeof(rodata->qdisc_reasons[0]);
+
+	if (strncmp(name, "QDISC_", 6) || rodata->qdisc_reason_count == room)
+		return;
+	rodata->qdisc_reasons[rodata->qdisc_reason_count++] = number;
+}
+
+static int configure(struct run *run)
+{
+	struct state *state = run->state;
+	struct drop_qdisc__rodata *rodata = RODATA(run);
+	const size_t room = sizeof(rodata->qdisc_places) / sizeof(rodata->qdisc_places[0]);
+
+	if (!run->top)
+		run->top = 20;
+	if (!run->each && (rodata->cfg_rate || rodata->cfg_sample)) {
+		run_error(run, "--rate and --sample need --each: counts are not sampled");
+		return -EINVAL;
+	}
+	rodata->cfg_each = run->each;
+	schema_load(bpf_object__btf(run->object), "qdisc_key", &state->key_schema);
+	schema_load(bpf_object__btf(run->object), "qdisc_row", &state->row_schema);
+	table_init(&state->interval, sizeof(struct qdisc_key), sizeof(struct qdisc_row) / sizeof(uint64_t));
+	table_init(&state->total, sizeof(struct qdisc_key), sizeof(struct qdisc_row) / sizeof(uint64_t));
+
+	if (kbtf_tracepoint_args("qdisc_drop") >= 0)
+		return 0;
+	reason_each(reason_add, rodata);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && rodata->qdisc_place_count < room; i++) {
+		struct sonde_text *text = &rodata->qdisc_places[rodata->qdisc_place_count];
+
+		text_set(text, places[i].function);
+		rodata->qdisc_place_count += text->size != 0;
+	}
+	if (!reason_count()) {
+		text_set(&rodata->list_free, "kfree_skb_list");
+		text_set(&rodata->transmit, "__dev_queue_xmit");
+	}
+	return 0;
+}
+
+/* length and backlog are sums over the row's drops */
+static void means(struct table *table)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		struct qdisc_row *row = (void *)table_values(table, i);
+
+		row->qlen = row->count ? (row->qlen + row->count / 2) / row->count : 0;
+		row->backlog = row->count ? (row->backlog + row->count / 2) / row->count : 0;
+	}
+}
+
+/* a drop counted before its return code was known left an empty row when it moved */
+static void empty_take_out(struct table *table)
+{
+	while (table->count && !table_values(table, table->count - 1)[0])
+		table->count--;
+}
+
+static int take(struct run *run)
+{
+	struct state *state = run->state;
+	uint32_t *epoch = object_variable(run, "epoch");
+	int err;
+
+	table_clear(&state->interval);
+	err = table_drain(&state->interval, object_map(run, "drops"), epoch_flip(epoch));
+	if (err)
+		return err;
+	table_merge(&state->interval);
+	err = table_append(&state->total, &state->interval);
+	table_merge(&state->total);
+	return err;
+}
+
+static int report(struct run *run, enum scope scope)
+{
+	struct state *state = run->state;
+	const struct view_rows view = { &state->key_schema, &state->row_schema, NULL, NULL };
+	struct table *source = scope == SCOPE_TOTAL ? &state->total : &state->interval, rows;
+	uint64_t drops = 0, shown;
+	int err = scope == SCOPE_INTERVAL ? take(run) : 0;
+
+	if (err)
+		return err;
+	table_init(&rows, source->key_size, source->values);
+	err = table_append(&rows, source);
+	if (err)
+		return err;
+	empty_take_out(&rows);
+	means(&rows);
+	for (size_t i = 0; i < rows.count; i++)
+		drops += table_values(&rows, i)[0];
+	view_head(run, scope, drops, rows.count, "");
+	shown = view_rows(run, &view, &rows, scope, drops);
+	view_foot(run, scope, drops, shown, rows.count, NULL);
+	table_free(&rows);
+	return 0;
+}
+
+static void finish(struct run *run)
+{
+	struct state *state = run->state;
+
+	table_free(&state->interval);
+	table_free(&state->total);
+}
+
+static const struct hook_row hooks[] = {
+	{ "drop" },
+	{ "enqueued", true, NULL, "what enqueue() returned for a refused packet" },
+	{ "enqueue_entry", true, NULL, NULL },
+	{ NULL },
+};
+
+TOOL(drop_qdisc, .area = "drop", .name = "qdisc", .kind = TOOL_SUMMARY,
+     .summary = "what queue disciplines refuse or drop: kind, handle, length, limit, return code",
+     .question = "which queue is too short, or too slow, and how full was it?",
+     .cannot_see = "before 7.2 the leaf of a classful qdisc: rows name the root of the device's queue; losses in the NIC",
+     .was = "qdisc_drop_trace", .object = drop_qdisc__elf_bytes, .options = options, .hooks = hooks,
+     .event = "qdisc_drop", .filter = true, .state_size = sizeof(struct state), .configure = configure, .report = report,
+     .finish = finish);
