@@ -179,7 +179,8 @@ guest_up() {
 	qemu-system-x86_64 -M q35,i8042=off,usb=off -accel kvm -cpu kvm64 -smp "$q" \
 		-m "${GUEST_MEM:-320}" -nodefaults -no-user-config -display none -no-reboot \
 		-serial "file:$g/console" -kernel "$boot/vmlinux" -initrd "$g/initrd" \
-		-append "console=ttyS0 quiet mitigations=off panic=-1 tsc=reliable no_timer_check nokaslr audit=0 rdinit=/init lab.name=$n lab.ip4=$ip4 lab.ip6=$ip6" \
+		-append "console=ttyS0 quiet mitigations=off panic=-1 tsc=reliable no_timer_check \
+			nokaslr audit=0 rdinit=/init lab.name=$n lab.ip4=$ip4 lab.ip6=$ip6" \
 		-netdev "tap,id=n0,ifname=tap-$n,script=no,downscript=no,vhost=on$nq" \
 		-device "virtio-net-pci,netdev=n0,mac=$mac,romfile=$mq" \
 		-device virtio-serial-pci "${ports[@]}" \
@@ -285,9 +286,9 @@ node_run() {
 # neigh_settle [--static]: every address has reached every other, so the switch knows where they
 # are; with --static they also know each other for good, and no neighbour probe is ever sent.
 neigh_settle() {
-	local a b an ad a4 a6 am bn b4 b6 bm cmd entries after
+	local a b an ad bn b4 b6 bm cmd entries after
 	for a in "${lab_nodes[@]}"; do
-		read -r an ad a4 a6 am <<< "$a"
+		read -r an ad _ <<< "$a"
 		cmd='' entries='' after=
 		for b in "${lab_nodes[@]}"; do
 			if [ "$a" = "$b" ]; then
@@ -299,7 +300,8 @@ neigh_settle() {
 			entries+="neigh replace $b6 lladdr $bm nud permanent dev $ad"$'\n'
 			# the answer teaches the other direction
 			[ -z "$after" ] ||
-				cmd+="ping -q -c 1 -W 5 $b4 && ping -6 -q -c 1 -W 5 $b6 || { echo $bn; exit 1; };"
+				cmd+="ping -q -c 1 -W 5 $b4 && ping -6 -q -c 1 -W 5 $b6 ||
+					{ echo $bn; exit 1; };"
 		done
 		[ "${1-}" != --static ] || cmd+="printf '$entries' | ip -batch -"
 		if [ -n "$cmd" ] && ! b=$(node_run "$an" "$cmd" 2>&1); then
