@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# lib.sh: what the lab tests share: running netsonde beside a fault and holding it to the number sent.
+#
+# Sourced inside the lab's host VM, where $LAB_KERNEL is the running kernel as the lab names it.
+
+. "${BASH_SOURCE[0]%/*}/tap.sh"
+
+work=/tmp/test
+mkdir -p "$work"
+declare -A tool_pids tool_args
+tool_status=
+
+# Sleeping without starting a program, which costs 50 ms under emulation.
+exec {nap_fd}<> <(:)
+nap() { # SECONDS
+	read -rt "$1" -u "$nap_fd" || true
+}
+
+wait_for() { # SECONDS COMMAND...: until the command succeeds; false if it does not
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ $SECONDS -lt $end ] || return 1
+		nap 0.05
+	done
+}
+
+# ---- netsonde in the background ----
+
+# Starts "netsonde ARGS --json" with its output in $work/NAME.json and .err, and waits until it
+# says that it is attached. What it writes before that is the start line and nothing else.
+tool_start() { # NAME ARGS...
+	local name=$1
+	shift
+	tool_args[$name]="${NETSONDE_ATTACH:+NETSONDE_ATTACH=$NETSONDE_ATTACH }${NETSONDE_BUFFER:+NETSONDE_BUFFER=$NETSONDE_BUFFER }$*"
+	rm -f "$work/$name".*
+	netsonde "$@" --json > "$work/$name.json" 2> "$work/$name.err" &
+	tool_pids[$name]=$!
+	if ! wait_for 60 tool_is_ready "$name" || ! [ -s "$work/$name.json" ]; then
+		not_ok "${tool_args[$name]} starts" "$(tail -n 5 "$work/$name.err")"
+		return 1
+	fi
+}
+
+tool_is_ready() { # NAME: attached, or dead
+	[ -s "$work/$1.json" ] || ! kill -0 "${tool_pids[$1]}" 2> "$work/kill.err"
+}
+
+# Ends it in order and leaves its exit status in $tool_status.
+tool_stop() { # NAME [SIGNAL]
+	kill -"${2:-INT}" "${tool_pids[$1]}"
+	tool_wait "$1"
+}
+
+tool_wait() { # NAME
+	wait "${tool_pids[$1]}"
+	tool_status=$?
+	unset "tool_pids[$1]"
+}
+
+# ---- its output ----
+
+# Each event of "drop packets", or each row of the total of "drop stacks", as one line
+#   COUNT|MARK|REASON|FUNCTION|DEV|VLANS|STACK
+# MARK is the destination port (ICMP: the id) of the packet, by which a test knows its own
+# packets: each fault has a port of its own. A VLAN is ID:tag or ID:frame. The stack's frames
+# have a blank between them.
+tool_lines() { # NAME
+	jq -r '
+	def vlans: [.packet.vlan[]? | "\(.id):\(.in)"] | join(",");
+	def mark:
+		if .flow then .flow.dst_port
+		else .packet | .udp.dst_port // .tcp.dst_port // .icmp.id // .arp.op end // "-";
+	select(.type == "event" or (.type == "row" and .scope == "total")) |
+	[.count // 1, mark, .reason // "-", .place.function // "-", .dev // "-",
+	 (vlans | if . == "" then "-" else . end),
+	 ([.stack[]? | split("+")[0]] | join(" "))] | map(tostring) | join("|")' \
+		"$work/$1.json" > "$work/$1.lines"
+}
+
+# A number from the tool's last lines: end (events, lost) or total (drops, shown...).
+tool_number() { # NAME JQ-EXPRESSION
+	jq -rs "map(select(.type == \"end\" or .type == \"total\")) | add | ($2) // 0" \
+		"$work/$1.json"
+}
+
+# Adds up the counts of the lines whose fields match: awk's condition on
+# $1 count, $2 mark, $3 reason, $4 function, $5 device, $6 VLANs, $7 stack.
+lines_sum() { # NAME AWK-CONDITION
+	awk -F'|' "$2 { n += \$1 } END { print n + 0 }" "$work/$1.lines"
+}
+
+# What a failed count is shown with: the lines seen, equal ones added up.
+lines_seen() { # NAME AWK-CONDITION
+	awk -F'|' "$2"' { k = ""; for (i = 2; i <= 7; i++) k = k "|" $i; n[k] += $1 }
+		END { for (k in n) print n[k] k }' "$work/$1.lines" | sort -rn | head -n 8
+}
+
+expect_count() { # NAME AWK-CONDITION N TITLE
+	local seen
+	seen=$(lines_sum "$1" "$2")
+	if [ "$seen" = "$3" ]; then
+		ok "$4"
+	else
+		not_ok "$4" "wanted $3, seen $seen; count|port|reason|function|dev|vlan|stack:
+$(lines_seen "$1" "$2")"
+	fi
+}
+
+# Holds a tool's lines to a list of faults, one a line:
+#   MARK|N|REASON|FUNCTION|DEV|VLANS|TITLE
+# All packets with the mark must be N and have that reason, place, device and tags, and nothing
+# else may have been reported. FUNCTION may name several, with commas; VLANS "*" is any. Prints a
+# verdict a fault: "ok|TITLE", or "not ok|TITLE|what was seen instead".
+verdicts() { # NAME EXPECTATIONS
+	awk -F'|' '
+	NR == FNR {
+		faults++
+		at[$1] = faults; mark[faults] = $1; n[faults] = $2; reason[faults] = $3
+		gsub(",", "|", $4)
+		place[faults] = "^(" $4 ")([.]|$)"; dev[faults] = $5; vlans[faults] = $6
+		title[faults] = $7
+		next
+	}
+	{
+		fault = $2 in at ? at[$2] : 0
+		all[fault] += $1
+		if (fault && $3 == reason[fault] && $4 ~ place[fault] && $5 == dev[fault] &&
+		    (vlans[fault] == "*" || $6 == vlans[fault]))
+			right[fault] += $1
+		else
+			wrong[fault, $2 "," $3 "," $4 "," $5 "," $6 "," $7] += $1
+	}
+	function seen(fault,    key, part, text, shown) {
+		text = "seen " all[fault] + 0 ", right " right[fault] + 0
+		for (key in wrong) {
+			split(key, part, SUBSEP)
+			if (part[1] == fault && shown++ < 6)
+				text = text "; " wrong[key] " x " part[2]
+		}
+		return text
+	}
+	END {
+		for (i = 1; i <= faults; i++)
+			if (all[i] == n[i] && right[i] == n[i])
+				print "ok|" title[i]
+			else
+				print "not ok|" title[i] "|" seen(i)
+		if (all[0])
+			print "not ok|nothing else|" seen(0)
+		else
+			print "ok|nothing else"
+	}' "$2" "$work/$1.lines"
+}
+
+judge() { # NAME EXPECTATIONS: one test line a fault
+	local verdict title seen
+	while IFS='|' read -r verdict title seen; do
+		if [ "$verdict" = ok ]; then
+			ok "$title: ${tool_args[$1]}"
+		else
+			not_ok "$title: ${tool_args[$1]}" "${seen//; /$'\n'}"
+		fi
+	done < <(verdicts "$1" "$2")
+}
+
+judge_briefly() { # NAME EXPECTATIONS: one test line for all
+	is "all of it: ${tool_args[$1]}" "$(verdicts "$1" "$2" | grep -v '^ok')" ""
+}
+
+# ---- traffic ----
+
+# The number of packets that labgen says it sent.
+sent() { # COMMAND...
+	"$@" | jq -r .sent
+}

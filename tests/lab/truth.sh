@@ -1,0 +1,283 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# truth.sh: each kind of fault loses a number of packets of its own; the drop tools report just those.
+# kernels: 5.10 6.1 6.12 7
+# topology: none
+# timeout: 420
+# seconds: 90
+
+. /share/lib.sh
+
+# One fault a row. Its packets have a destination port (ICMP: id) of their own, and a number of
+# their own: the last two digits of the port, and ten. That is how they are told apart.
+#
+#   title | port | reason | function that freed the packet | device | VLAN tags | traffic
+#
+# Reason: "6.1=A 7=B C" is A on 6.1, B on 7 and C elsewhere; "-" is none, and 5.10 has none at all.
+# Function: alternatives, since kernels inline differently.
+faults='
+UDP to a closed port|7001|NO_SOCKET|__udp4_lib_rcv,udp_rcv|br-int|-|peer4
+UDP to a closed port, IPv6|7002|NO_SOCKET|__udp6_lib_rcv,udpv6_rcv|br-int|-|peer6
+nft drop at input|7003|NETFILTER_DROP|nft_do_chain,nf_hook_slow|br-int|-|peer4
+nft drop at input, IPv6|7004|NETFILTER_DROP|nft_do_chain,nf_hook_slow|br-int|-|peer6
+nft drop at input, TCP|7005|NETFILTER_DROP|nft_do_chain,nf_hook_slow|br-int|-|peer4 --protocol tcp
+nft drop at input, ICMP|7006|NETFILTER_DROP|nft_do_chain,nf_hook_slow|br-int|-|peer4 --protocol icmp
+nft drop at forward|7007|NETFILTER_DROP|nft_do_chain,nf_hook_slow|br-int|-|peer4 --dst 10.20.0.2
+nft drop at forward, IPv6|7008|NETFILTER_DROP|nft_do_chain,nf_hook_slow|br-int|-|peer6 --dst fd20::2
+nft drop at output, no device yet|7009|NETFILTER_DROP|nft_do_chain,nf_hook_slow|-|-|socket4
+nft drop at output, no device yet, IPv6|7010|NETFILTER_DROP|nft_do_chain,nf_hook_slow|-|-|socket6
+TTL exceeded while forwarding|7011|IP_INHDR|ip_forward|br-int|-|peer4 --dst 10.20.0.2 --ttl 1
+hop limit exceeded while forwarding|7012|IP_INHDR|ip6_forward|br-int|-|peer6 --dst fd20::2 --ttl 1
+reverse-path filter|7013|IP_RPFILTER|ip_rcv_finish_core|br-int|-|peer4 --src 10.20.0.77
+no route|7014|IP_INNOROUTES|ip_error|br-int|-|peer4 --dst 198.51.100.1
+no route, IPv6|7015|IP_INNOROUTES|ip6_pkt_drop,ip6_pkt_discard|br-int|-|peer6 --dst 2001:db8::1
+bad IP checksum|7016|IP_CSUM|ip_rcv_core|br-int|-|peer4 --bad-ip-checksum
+bad UDP checksum|7017|UDP_CSUM|__udp4_lib_rcv,udp_rcv|br-int|-|peer4 --bad-checksum
+UDP socket buffer full|7018|SOCKET_RCVBUFF|udp_queue_rcv_one_skb|br-int|-|peer4
+UDP socket buffer full, IPv6|7019|SOCKET_RCVBUFF|udpv6_queue_rcv_one_skb|br-int|-|peer6
+closed with datagrams unread|7020|NOT_SPECIFIED|udp_destruct_common|-|-|unread4
+larger than the MTU, with DF|7021|PKT_TOO_BIG|ip_forward|br-int|-|peer4 --dst 10.20.0.2 --size 1300 --df
+larger than the MTU, IPv6|7022|PKT_TOO_BIG|ip6_forward|fw0|-|peer6 --dst fd20::2 --size 1300
+for the MAC of another host|7023|OTHERHOST|ip_rcv_core|fw0|-|far4 --dst-mac 02:00:00:00:00:99
+for the MAC of another host, IPv6|7024|OTHERHOST|ip6_rcv_core|fw0|-|far6 --dst-mac 02:00:00:00:00:99
+OVS drop flow|7030|5.10=- 6.1=- OVS_DROP_LAST_ACTION|do_execute_actions|vp0|-|peer4
+OVS drop flow, IPv6|7031|5.10=- 6.1=- OVS_DROP_LAST_ACTION|do_execute_actions|vp0|-|peer6
+OVS drop flow, tag in the skb|7032|5.10=- 6.1=- OVS_DROP_LAST_ACTION|do_execute_actions|vp0|100:tag|peer4 --vlan 100
+OVS drop flow, tags in skb and frame|7033|5.10=- 6.1=- OVS_DROP_LAST_ACTION|do_execute_actions|vp0|200:tag,100:frame|peer4 --vlan 200 --vlan 100
+OVS flow with no output|7034|5.10=- 6.1=- OVS_DROP_LAST_ACTION|do_execute_actions|vp0|-|peer4
+tc egress drop, tag in the skb|7040|TC_EGRESS|__dev_queue_xmit|dum0|100:tag|host4 --dev dum0.100
+tc egress drop, tag in the frame|7041|TC_EGRESS|__dev_queue_xmit|dum0|100:frame|host4 --dev dum0 --vlan 100
+'
+
+count_of() { # PORT
+	echo $(($1 % 100 + 10))
+}
+
+# ---- traffic: TRAFFIC PORT N OPTIONS..., prints what was sent ----
+
+frames() {
+	sent labgen frames --dport "$1" --sport "$1" --count "$2" "${@:3}"
+}
+
+peer4() { # from the veth peer through br-int to the host
+	frames "$1" "$2" --netns peer --dev vp1 --dst-mac "$host_mac" --src 10.0.0.2 --dst 10.0.0.1 "${@:3}"
+}
+
+peer6() {
+	frames "$1" "$2" --netns peer --dev vp1 --dst-mac "$host_mac" --src fd00::2 --dst fd00::1 "${@:3}"
+}
+
+far4() { # from the other veth peer to the host's fw0, which is no port of br-int
+	frames "$1" "$2" --netns far --dev fw1 --dst-mac "$fw_mac" --src 10.20.0.2 --dst 10.20.0.1 "${@:3}"
+}
+
+far6() {
+	frames "$1" "$2" --netns far --dev fw1 --dst-mac "$fw_mac" --src fd20::2 --dst fd20::1 "${@:3}"
+}
+
+host4() { # from the host
+	frames "$1" "$2" --dst-mac 02:00:00:00:00:99 --src 10.0.0.1 --dst 10.0.0.9 "${@:3}"
+}
+
+socket4() {
+	sent labgen udp --dport "$1" --count "$2" --dst 10.0.0.2
+}
+
+socket6() {
+	sent labgen udp --dport "$1" --count "$2" --dst fd00::2
+}
+
+# Datagrams that no one reads are freed when their socket closes; by then their device is gone
+# (the field shares its memory with UDP's own bookkeeping).
+unread4() {
+	local sink
+	labgen sink --hold --port "$1" > "$work/unread" &
+	sink=$!
+	wait_for 10 test -s "$work/unread"
+	peer4 "$@"
+	kill "$sink"
+	wait "$sink"
+}
+
+# ---- the faults themselves ----
+
+faults_inject() {
+	host_mac=$(< /sys/class/net/br-int/address)
+	ip netns add far
+	ip link add fw0 type veth peer name fw1 netns far
+	ip link set fw0 mtu 1280 up
+	ip -n far link set fw1 up
+	fw_mac=$(< /sys/class/net/fw0/address)
+	ip addr add 10.20.0.1/24 dev fw0
+	ip addr add fd20::1/64 dev fw0 nodad
+	ip neigh replace 10.20.0.2 lladdr 02:00:00:00:00:02 nud permanent dev fw0
+	ip neigh replace fd20::2 lladdr 02:00:00:00:00:02 nud permanent dev fw0
+	sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.br-int.rp_filter=1
+
+	nft -f - <<-'END'
+	table inet lab {
+		chain input {
+			type filter hook input priority 0
+			udp dport { 7003, 7004 } drop
+			tcp dport 7005 drop
+			icmp id 7006 drop
+		}
+		chain forward {
+			type filter hook forward priority 0
+			udp dport { 7007, 7008 } drop
+		}
+		chain output {
+			type filter hook output priority 0
+			udp dport { 7009, 7010 } drop
+		}
+	}
+	END
+
+	ovs-ofctl add-flows br-int - <<-'END'
+	priority=100,udp,tp_dst=7030,actions=drop
+	priority=100,udp6,tp_dst=7031,actions=drop
+	priority=100,dl_vlan=100,udp,tp_dst=7032,actions=drop
+	priority=100,dl_vlan=200,actions=drop
+	priority=100,udp,tp_dst=7034,actions=ct(commit,zone=5)
+	END
+
+	# The packet that makes ovs-vswitchd install a flow is eaten by the upcall, not by the flow.
+	# So the flows are made beforehand, and stay.
+	ovs-vsctl set Open_vSwitch . other_config:max-idle=3600000
+	faults_send '703?' 1 > "$work/first"
+	wait_for 10 flows_are_there
+
+	ip link add dum0 type dummy
+	ip link add link dum0 name dum0.100 type vlan id 100
+	ip link set dum0 up
+	ip link set dum0.100 up
+	tc qdisc add dev dum0 clsact
+	tc filter add dev dum0 egress matchall action drop
+
+	# sockets that never read, filled to the brim
+	for port in 7018 7019; do
+		labgen sink --hold --rcvbuf 4096 --port $port > "$work/sink.$port" &
+		wait_for 10 test -s "$work/sink.$port"
+	done
+	peer4 7018 20 > "$work/fill"
+	peer6 7019 20 > "$work/fill"
+}
+
+flows_are_there() {
+	[ "$(ovs-appctl dpctl/dump-flows | grep -c 'actions:\(drop\|ct(commit,zone=5)\)$')" = 5 ]
+}
+
+# Sends each fault's packets; says so where labgen sent another number.
+faults_send() { # PORT-PATTERN [N]
+	local title port reason place dev vlans traffic n got
+	while IFS='|' read -r title port reason place dev vlans traffic; do
+		# shellcheck disable=SC2053
+		[ -n "$title" ] && [[ $port == $1 ]] || continue
+		read -ra traffic <<< "$traffic"
+		n=${2:-$(count_of "$port")}
+		got=$("${traffic[0]}" "$port" "$n" "${traffic[@]:1}")
+		[ "$got" = "$n" ] || not_ok "$title: $n packets sent" "labgen says '$got'"
+	done <<< "$faults"
+}
+
+# ---- verdict ----
+
+reason_here() { # REASON COLUMN
+	local word
+	for word in $1; do
+		case $word in
+		"$LAB_KERNEL="*) echo "${word#*=}" && return ;;
+		*=*) ;;
+		*) [ "$LAB_KERNEL" = 5.10 ] && echo - || echo "$word" ;;
+		esac
+	done
+}
+
+# The faults as the list that lib.sh judges by, without VLAN tags for tools that print none.
+expectations() { # [novlan]
+	local title port reason place dev vlans traffic
+	while IFS='|' read -r title port reason place dev vlans traffic; do
+		[ -n "$title" ] || continue
+		[ -z "$1" ] || vlans='*'
+		reason=$(reason_here "$reason")
+		echo "$port|$(count_of "$port")|$reason|$place|$dev|$vlans|$title:" \
+			"$(count_of "$port"), $reason, $place, $dev"
+	done <<< "$faults"
+}
+
+# The headers of one packet, field by field: the fourth that the UDP fault sent.
+judge_headers() {
+	local seen
+	seen=$(jq -Sc 'select(.packet.udp.dst_port == 7001 and .packet.ip.id == 4) |
+		.netns |= tostring | {dev, netns, packet}' "$work/packets.json")
+	is "drop packets: every header field of a packet" "$seen" "$(jq -Scn --arg mac "$host_mac" \
+		--arg netns "$(stat -Lc %i /proc/self/ns/net)" '
+	{dev: "br-int", netns: $netns, packet: {
+		length: 106,
+		eth: {src: "52:54:00:00:00:02", dst: $mac, type: "0x0800"},
+		ip: {version: 4, src: "10.0.0.2", dst: "10.0.0.1", protocol: "udp",
+		     protocol_number: 17, ttl: 64, tos: 0, id: 4, dont_fragment: false,
+		     more_fragments: false, fragment_offset: 0, length: 92},
+		udp: {src_port: 7001, dst_port: 7001, length: 72}}}')"
+	is "drop packets: each packet once" "$(jq -c 'select(.packet.udp.dst_port == 7001) |
+		.packet.ip.id' "$work/packets.json" | sort -un | tr '\n' ' ')" "1 2 3 4 5 6 7 8 9 10 11 "
+	is "drop packets: the task of a drop that a process is to blame for" \
+		"$(jq -r 'select(.packet.udp.dst_port == 7009) | .comm' "$work/packets.json" |
+		sort | uniq -c | xargs)" "$(count_of 7009) labgen"
+}
+
+# nft drops at input and at forward are freed at one place by two stacks.
+judge_stacks() {
+	local input='$7 ~ /nf_hook_slow/ && $7 ~ / ip6?_(local_deliver|input)/'
+	local forward='$7 ~ /nf_hook_slow/ && $7 ~ / ip6?_forward/'
+	expect_count stacks "$input" $((13 + 14 + 15 + 16)) "nft drops at input have the stack of input"
+	expect_count stacks "$forward" $((17 + 18)) "nft drops at forward have the stack of forward"
+	is "two stacks at one place stay apart" \
+		"$(lines_sum by_stack "($input) && ($forward)")/$(lines_sum by_stack \
+		"$input")/$(lines_sum by_stack "$forward")" "0/58/35"
+}
+
+# The rows of a run add up to what its last line says, by whatever they are grouped.
+judge_sums() { # NAME
+	local all=0 port
+	while IFS='|' read -r _ port _; do
+		[ -z "$port" ] || all=$((all + $(count_of "$port")))
+	done <<< "$faults"
+	is "${tool_args[$1]}: the total and the sum of its rows" \
+		"$(tool_number "$1" .drops) $(lines_sum "$1" 1)" "$all $all"
+}
+
+ovs_up && peer_veth && neigh_settle --static > "$work/settle" || exit 1
+faults_inject
+
+# All at once: each sees the same packets.
+tool_start packets drop packets
+tool_start stacks drop stacks --group-by reason,place,dev,stack,flow --top 1000
+tool_start default drop stacks --top 1000
+tool_start by_stack drop stacks --group-by stack --top 1000
+tool_start by_place drop stacks --group-by place --top 1000
+NETSONDE_ATTACH=rt tool_start packets_rt drop packets
+NETSONDE_ATTACH=rt tool_start stacks_rt drop stacks --group-by reason,place,dev,flow --top 1000
+NETSONDE_BUFFER=perf tool_start packets_perf drop packets
+faults_send '70??'
+nap 1
+
+for name in "${!tool_pids[@]}"; do
+	tool_stop "$name"
+	is "${tool_args[$name]} ends in order" "$tool_status" 0 "$(tail -n 3 "$work/$name.err")"
+	is "${tool_args[$name]} lost nothing" "$(tool_number "$name" '.lost | tojson')" '{}'
+	tool_lines "$name"
+done
+expectations > "$work/faults"
+expectations novlan > "$work/faults.novlan"
+judge packets "$work/faults"
+judge stacks "$work/faults.novlan"
+judge_briefly packets_rt "$work/faults"
+judge_briefly packets_perf "$work/faults"
+judge_briefly stacks_rt "$work/faults.novlan"
+judge_headers
+judge_stacks
+for name in stacks default by_stack by_place; do
+	judge_sums $name
+done
+finish

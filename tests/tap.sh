@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# tap.sh: lines of the Test Anything Protocol for shell tests; tests/run adds them up.
+
+tap_count=0 tap_failed=0
+
+ok() { # TITLE
+	tap_count=$((tap_count + 1))
+	echo "ok $tap_count - $1"
+}
+
+not_ok() { # TITLE [DIAGNOSIS]: the diagnosis may have several lines
+	tap_count=$((tap_count + 1)) tap_failed=$((tap_failed + 1))
+	echo "not ok $tap_count - $1"
+	[ $# -lt 2 ] || note "$2"
+}
+
+skip() { # TITLE REASON
+	tap_count=$((tap_count + 1))
+	echo "ok $tap_count - $1 # SKIP $2"
+}
+
+note() { # TEXT: shown with the failure above it
+	local line
+	while IFS= read -r line; do
+		echo "#   $line"
+	done <<< "$1"
+}
+
+is() { # TITLE SEEN WANTED [DIAGNOSIS]
+	if [ "$2" = "$3" ]; then
+		ok "$1"
+	else
+		not_ok "$1" "wanted: $3"$'\n'"seen:   $2${4:+$'\n'$4}"
+	fi
+}
+
+like() { # TITLE SEEN REGEX [DIAGNOSIS]
+	if [[ $2 =~ $3 ]]; then
+		ok "$1"
+	else
+		not_ok "$1" "wanted: /$3/"$'\n'"seen:   $2${4:+$'\n'$4}"
+	fi
+}
+
+# The last call of a test: the plan, and the exit status. A test that never gets here has failed.
+# Where one failed, what it worked with is kept beside the log.
+finish() {
+	[ "$tap_failed" -eq 0 ] || [ ! -d /share/out ] || cp -r "$work" /share/out/
+	echo "1..$tap_count"
+	[ "$tap_failed" -eq 0 ]
+	exit
+}
