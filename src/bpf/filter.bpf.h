@@ -76,10 +76,8 @@ static __always_inline bool filter_port(const volatile struct sonde_ports *ports
 	return found >> 31;
 }
 
-/* one copy for IPv4, IPv6, inside and outside a tunnel */
-static __noinline int filter_ports(const struct packet_l4 *l4)
+static __always_inline bool filter_ports_set(__u32 set, const struct packet_l4 *l4)
 {
-	__u32 set = flt.set;
 	__be16 ports[2];
 	__u16 src, dst;
 
@@ -94,33 +92,37 @@ static __noinline int filter_ports(const struct packet_l4 *l4)
 	return !(set & FILTER_PORT) || filter_port(&flt.port, src) || filter_port(&flt.port, dst);
 }
 
+/* one copy for IPv4, IPv6, inside and outside a tunnel */
+static __noinline int filter_ports(const struct packet_l4 *l4)
+{
+	return sonde_forget(filter_ports_set(flt.set, l4));
+}
+
 /* addresses, protocol and ports of the packet whose L3 is at off */
 static __always_inline bool filter_headers(__u32 set, const struct packet_cursor *cursor, __u32 off,
 					   __u32 type)
 {
-	struct wire_arp arp;
-	struct wire_ip4 ip4;
-	struct wire_ip6 ip6;
+	union wire_l3 wire;
 	struct packet_l4 l4;
 
 	if (type == PACKET_IP4) {
-		if (set & (FILTER_IP6 | FILTER_ARP) || packet_ip4(cursor, off, &ip4))
+		if (set & (FILTER_IP6 | FILTER_ARP) || packet_ip4(cursor, off, &wire.ip4))
 			return false;
-		if (!filter_ip4(set, ip4.src, ip4.dst))
+		if (!filter_ip4(set, wire.ip4.src, wire.ip4.dst))
 			return false;
-		if (set & FILTER_PROTOCOL && ip4.protocol != flt.protocol)
+		if (set & FILTER_PROTOCOL && wire.ip4.protocol != flt.protocol)
 			return false;
 		if (!(set & FILTER_PORTS))
 			return true;
-		packet_ip4_l4(cursor, off, &ip4, &l4);
+		packet_ip4_l4(cursor, off, &wire.ip4, &l4);
 	} else if (type == PACKET_IP6) {
-		if (set & (FILTER_IP4 | FILTER_ARP) || packet_ip6(cursor, off, &ip6))
+		if (set & (FILTER_IP4 | FILTER_ARP) || packet_ip6(cursor, off, &wire.ip6))
 			return false;
-		if (!filter_ip6(set, &ip6))
+		if (!filter_ip6(set, &wire.ip6))
 			return false;
 		if (!(set & (FILTER_PROTOCOL | FILTER_PORTS)))
 			return true;
-		packet_ip6_l4(cursor, off, &ip6, &l4);
+		packet_ip6_l4(cursor, off, &wire.ip6, &l4);
 		if (set & FILTER_PROTOCOL && l4.protocol != flt.protocol)
 			return false;
 		if (!(set & FILTER_PORTS))
@@ -130,18 +132,17 @@ static __always_inline bool filter_headers(__u32 set, const struct packet_cursor
 			return false;
 		if (!(set & FILTER_ADDRESSES))
 			return true;
-		return !packet_arp(cursor, off, &arp) &&
-		       filter_ip4(set, packet_arp_address(arp.sender_ip),
-				  packet_arp_address(arp.target_ip));
+		return !packet_arp(cursor, off, &wire.arp) &&
+		       filter_ip4(set, packet_arp_address(wire.arp.sender_ip),
+				  packet_arp_address(wire.arp.target_ip));
 	}
 	return filter_ports(&l4);
 }
 
 /* the same for what a tunnel carries, and the tunnel's own identifier */
-static __noinline int filter_tunnel(struct packet_place *place)
+static __always_inline bool filter_tunnel_set(__u32 set, struct packet_place *place)
 {
 	struct packet_tunnel tunnel;
-	__u32 set = flt.set;
 
 	if (!packet_descend(place, &tunnel))
 		return false;
@@ -150,6 +151,11 @@ static __noinline int filter_tunnel(struct packet_place *place)
 	if (!(set & FILTER_INNER) || !(set & FILTER_HEADERS))
 		return true;
 	return filter_headers(set, &place->cursor, place->l3, place->type);
+}
+
+static __noinline int filter_tunnel(struct packet_place *place)
+{
+	return sonde_forget(filter_tunnel_set(flt.set, place));
 }
 
 static __always_inline bool filter_tags(const struct packet_tags *tags)
@@ -164,17 +170,17 @@ static __always_inline bool filter_vlan(enum sonde_access access, struct sk_buff
 {
 	struct packet_frame frame;
 	struct sonde_vlan tag;
-	struct wire_eth eth;
 
 	if (packet_tag(access, skb, &tag) && (tag.tci & 0xfff) == flt.vlan)
 		return true;
 	if (filter_tags(tags))
 		return true;
 	/* most frames have no room for a tag there */
-	if (place->l3 == place->mac + sizeof(eth) || place->mac == PACKET_MAC_UNSET)
+	if (place->l3 == place->mac + sizeof(struct wire_eth) || place->mac == PACKET_MAC_UNSET)
 		return false;
-	packet_ask_frame(access, skb, place, &frame);
-	return !packet_ethernet(&frame, &eth) && filter_tags(&frame.tags);
+	frame.place = *place;
+	packet_ask_frame(access, skb, &frame);
+	return packet_read_slowly(&frame) && filter_tags(&frame.tags);
 }
 
 /**

@@ -24,7 +24,7 @@
 #define PACKET_FRAME_VLANS 2
 /* a frame's type field below this is a length (IEEE 802.3), and skb->protocol a kernel-internal number */
 #define PACKET_TYPE_MIN 0x0600
-#define PACKET_EXTENSIONS 8		/* IPv6 extension headers that are followed */
+#define PACKET_EXTENSIONS 6		/* IPv6 extension headers that are followed */
 
 enum packet_type {
 	PACKET_IP4 = 0x0800,
@@ -93,6 +93,12 @@ struct wire_arp {
 	__u8 sender_mac[6], sender_ip[4], target_mac[6], target_ip[4];
 };
 
+union wire_l3 {
+	struct wire_ip4 ip4;
+	struct wire_ip6 ip6;
+	struct wire_arp arp;
+};
+
 struct wire_tcp {
 	__be16 src_port, dst_port;
 	__be32 seq, ack;
@@ -139,8 +145,7 @@ struct packet_place {
 	struct packet_cursor cursor;
 	__u32 mac;		/* skb->mac_header, believed or not */
 	__u32 l3;
-	__u32 type;		/* EtherType at l3, 0 unknown */
-	__u32 unused;
+	__u64 type;		/* EtherType at l3, 0 unknown */
 };
 
 /** VLAN tags in a frame, as far as they were read. */
@@ -166,10 +171,9 @@ struct packet_l4 {
 	__u32 fragment_id;
 	__u16 fragment_offset;	/* bytes; not 0: no L4 header here */
 	__u8 protocol;
-	__u8 fragment;		/* 1: a piece of a fragmented packet */
-	__u8 more;		/* 1: not the last piece */
-	__u8 flags;		/* SONDE_TRUNCATED, SONDE_MALFORMED: no L4 header can be read */
-	__u16 unused;
+	__u8 has;		/* SONDE_HAS_FRAGMENT: a piece of a fragmented packet */
+	__u8 flags;		/* SONDE_MORE_FRAGMENTS; SONDE_TRUNCATED, SONDE_MALFORMED: no L4 header can be read */
+	__u8 unused[3];
 };
 
 struct packet_tunnel {
@@ -300,16 +304,13 @@ static __always_inline bool packet_read_frame(struct packet_frame *frame, struct
 {
 	__u16 type;
 
-	frame->tags = (struct packet_tags){};
 	if (frame->place.mac == PACKET_MAC_UNSET)
 		return false;
 	if (frame->device != PACKET_ETHER && frame->device != PACKET_LOOPBACK &&
 	    frame->device != PACKET_NO_DEVICE)
 		return false;
-	if (packet_load(&frame->place.cursor, frame->place.mac, eth, sizeof(*eth))) {
-		frame->tags.flags = SONDE_TRUNCATED;
+	if (packet_load(&frame->place.cursor, frame->place.mac, eth, sizeof(*eth)))
 		return false;
-	}
 	type = bpf_ntohs(eth->type);
 	frame->place.type = type;
 	frame->place.l3 = frame->place.mac + sizeof(*eth);
@@ -318,42 +319,66 @@ static __always_inline bool packet_read_frame(struct packet_frame *frame, struct
 	       frame->place.type == frame->protocol;
 }
 
-/* what packet_locate() does for few packets, so not inlined; place.l3 and .type are the skb's own words */
-static __noinline int packet_locate_slowly(struct packet_frame *frame)
+/* whether the skb's own words say where L3 is: most do */
+static __always_inline bool packet_is_plain(const struct packet_place *place)
 {
-	struct packet_place *place = &frame->place;
-	struct packet_frame read = *frame;
-	bool known = place->l3 && place->l3 < place->cursor.end;
-	struct wire_eth eth;
-
-	if (packet_read_frame(&read, &eth) &&
-	    (!known || place->l3 == place->mac ||
-	     (place->l3 >= place->mac + sizeof(eth) && place->l3 <= read.place.l3))) {
-		*frame = read;
-		return 0;
-	}
-	if (!known)
-		place->l3 = frame->data;
-	if (place->type < PACKET_TYPE_MIN)
-		place->type = 0;
-	packet_walk_tags(place, &frame->tags);
-	if (!known)
-		frame->tags.flags |= read.tags.flags;
-	return 0;
+	return place->l3 && place->l3 < place->cursor.end && place->l3 != place->mac &&
+	       place->type >= PACKET_TYPE_MIN && !packet_is_vlan(place->type);
 }
 
-/* what a frame's reader needs to know of the skb beside the place */
+/**
+ * packet_read: settles where L3 is, given the skb's own words in place.l3 and
+ * .type, and reads the Ethernet header and the tags before it. False: there is
+ * no Ethernet header.
+ */
+static __always_inline bool packet_read(struct packet_frame *frame, struct wire_eth *eth)
+{
+	struct packet_place *place = &frame->place;
+	struct packet_place said = *place;
+	bool ethernet = packet_read_frame(frame, eth);
+	bool known = said.l3 && said.l3 < said.cursor.end;
+
+	if (ethernet && packet_is_plain(&said) && place->l3 == said.l3)
+		return true;
+	if (ethernet && !packet_is_plain(&said) &&
+	    (!known || said.l3 == said.mac ||
+	     (said.l3 >= said.mac + sizeof(*eth) && said.l3 <= place->l3)))
+		return true;
+	place->l3 = known ? said.l3 : frame->data;
+	place->type = said.type < PACKET_TYPE_MIN ? 0 : said.type;
+	packet_walk_tags(place, &frame->tags);
+	return false;
+}
+
+/* not inlined, since few packets need it */
+static __noinline int packet_read_slowly(struct packet_frame *frame)
+{
+	struct wire_eth eth;
+
+	return sonde_forget(packet_read(frame, &eth));
+}
+
+/* the skb's own words */
+static __always_inline void packet_ask(enum sonde_access access, struct sk_buff *skb,
+				       struct packet_place *place)
+{
+	place->cursor.head = sonde_address_of(SONDE_READ(access, skb, head));
+	place->cursor.end = SONDE_READ(access, skb, tail);
+	place->mac = SONDE_READ(access, skb, mac_header);
+	place->l3 = SONDE_READ(access, skb, network_header);
+	place->type = bpf_ntohs(SONDE_READ(access, skb, protocol));
+}
+
+/* what else packet_read() needs to know of the skb; place is there */
 static __always_inline void packet_ask_frame(enum sonde_access access, struct sk_buff *skb,
-					     const struct packet_place *place,
 					     struct packet_frame *frame)
 {
 	struct net_device *dev = sonde_dev(access, skb);
 
-	frame->place = *place;
 	frame->tags = (struct packet_tags){};
 	frame->protocol = bpf_ntohs(SONDE_READ(access, skb, protocol));
-	frame->device = dev ? SONDE_READ(access, dev, type) : PACKET_NO_DEVICE;
-	frame->data = sonde_address_of(SONDE_READ(access, skb, data)) - place->cursor.head;
+	frame->device = sonde_forget(dev ? SONDE_READ(access, dev, type) : PACKET_NO_DEVICE);
+	frame->data = sonde_address_of(SONDE_READ(access, skb, data)) - frame->place.cursor.head;
 }
 
 /**
@@ -371,33 +396,16 @@ static __always_inline void packet_locate(enum sonde_access access, struct sk_bu
 {
 	struct packet_frame frame;
 
-	place->cursor.head = sonde_address_of(SONDE_READ(access, skb, head));
-	place->cursor.end = SONDE_READ(access, skb, tail);
-	place->mac = SONDE_READ(access, skb, mac_header);
-	place->l3 = SONDE_READ(access, skb, network_header);
-	place->type = bpf_ntohs(SONDE_READ(access, skb, protocol));
-	place->unused = 0;
 	*tags = (struct packet_tags){};
-	if (place->l3 && place->l3 < place->cursor.end && place->l3 != place->mac &&
-	    place->type >= PACKET_TYPE_MIN && !packet_is_vlan(place->type))
+	packet_ask(access, skb, place);
+	if (packet_is_plain(place))
 		return;
-	packet_ask_frame(access, skb, place, &frame);
-	packet_locate_slowly(&frame);
+	frame.place = *place;
+	packet_ask_frame(access, skb, &frame);
+	packet_read_slowly(&frame);
 	place->l3 = frame.place.l3;
 	place->type = frame.place.type;
 	*tags = frame.tags;
-}
-
-/**
- * packet_ethernet: reads the Ethernet header before the L3 that packet_locate()
- * found, and the tags between them; frame is filled by packet_ask_frame(). Not
- * 0: there is none.
- */
-static __noinline int packet_ethernet(struct packet_frame *frame, struct wire_eth *eth)
-{
-	__u32 l3 = frame->place.l3;
-
-	return packet_read_frame(frame, eth) && frame->place.l3 == l3 ? 0 : -1;
 }
 
 /** packet_ip4: 0, or SONDE_TRUNCATED or SONDE_MALFORMED if there is no IPv4 header. */
@@ -437,11 +445,14 @@ static __always_inline void packet_ip4_l4(const struct packet_cursor *cursor, __
 	l4->protocol = ip->protocol;
 	l4->fragment_id = bpf_ntohs(ip->id);
 	l4->fragment_offset = (fragment & 0x1fff) * 8;
-	l4->more = !!(fragment & 0x2000);
-	l4->fragment = l4->more || l4->fragment_offset;
 	/* 0 is a GSO packet of more than 65,535 bytes */
 	packet_l4_end(l4, cursor, length ? off + length : cursor->end);
-	l4->flags = header < sizeof(*ip) || (length && length < header) ? SONDE_MALFORMED : 0;
+	l4->has = fragment & 0x3fff ? SONDE_HAS_FRAGMENT : 0;
+	l4->flags = fragment & 0x2000 ? SONDE_MORE_FRAGMENTS : 0;
+	if (header < sizeof(*ip) || (length && length < header))
+		l4->flags |= SONDE_MALFORMED;
+	l4->has = sonde_forget(l4->has);
+	l4->flags = sonde_forget(l4->flags);
 }
 
 static __always_inline bool packet_is_extension(__u8 protocol)
@@ -467,8 +478,8 @@ static __noinline int packet_extensions(struct packet_l4 *l4)
 			fragment = bpf_ntohs(extension.fragment);
 			l4->fragment_id = bpf_ntohl(extension.id);
 			l4->fragment_offset = fragment & 0xfff8;
-			l4->more = fragment & 1;
-			l4->fragment = 1;
+			l4->has = SONDE_HAS_FRAGMENT;
+			l4->flags = fragment & 1 ? SONDE_MORE_FRAGMENTS : 0;
 			l4->offset += sizeof(extension);
 			break;
 		case PACKET_AH:
@@ -494,34 +505,38 @@ static __always_inline void packet_ip6_l4(const struct packet_cursor *cursor, __
 	l4->protocol = ip->next;
 	l4->fragment_id = 0;
 	l4->fragment_offset = 0;
-	l4->more = 0;
-	l4->fragment = 0;
+	l4->has = 0;
 	l4->flags = 0;
 	packet_l4_end(l4, cursor, length ? l4->offset + length : cursor->end);
 	if (packet_is_extension(l4->protocol))
-		l4->flags = packet_extensions(l4);
+		l4->flags |= packet_extensions(l4);
+}
+
+/* false: a later fragment, or what stands before L4 is broken */
+static __always_inline bool packet_has_l4(const struct packet_l4 *l4)
+{
+	return !l4->fragment_offset && !(l4->flags & (SONDE_TRUNCATED | SONDE_MALFORMED));
 }
 
 /** packet_l4: finds L4 of an IP packet at off; false if there is none. */
 static __always_inline bool packet_find_l4(const struct packet_cursor *cursor, __u32 off,
 					   __u32 type, struct packet_l4 *l4)
 {
-	struct wire_ip4 ip4;
-	struct wire_ip6 ip6;
+	union wire_l3 wire;
 
-	if (type == PACKET_IP4 && !packet_ip4(cursor, off, &ip4))
-		packet_ip4_l4(cursor, off, &ip4, l4);
-	else if (type == PACKET_IP6 && !packet_ip6(cursor, off, &ip6))
-		packet_ip6_l4(cursor, off, &ip6, l4);
+	if (type == PACKET_IP4 && !packet_ip4(cursor, off, &wire.ip4))
+		packet_ip4_l4(cursor, off, &wire.ip4, l4);
+	else if (type == PACKET_IP6 && !packet_ip6(cursor, off, &wire.ip6))
+		packet_ip6_l4(cursor, off, &wire.ip6, l4);
 	else
 		return false;
-	return !l4->flags && !l4->fragment_offset;
+	return packet_has_l4(l4);
 }
 
 /** packet_ports: source and destination port as on the wire; 0, or not 0 if the packet has none here. */
 static __always_inline int packet_ports(const struct packet_l4 *l4, __be16 ports[2])
 {
-	if (l4->flags || l4->fragment_offset || !packet_has_ports(l4->protocol))
+	if (!packet_has_l4(l4) || !packet_has_ports(l4->protocol))
 		return -1;
 	return packet_load(&l4->cursor, l4->offset, ports, 2 * sizeof(ports[0]));
 }
@@ -553,32 +568,34 @@ static __always_inline __u32 packet_arp_address(const __u8 byte[4])
 static __always_inline void packet_find_tunnel(const struct packet_cursor *cursor, __u32 off,
 					       __u16 port, struct packet_tunnel *tunnel)
 {
-	struct wire_vxlan vxlan;
-	struct wire_geneve geneve;
+	union {
+		struct wire_vxlan vxlan;
+		struct wire_geneve geneve;
+	} wire;
 
 	*tunnel = (struct packet_tunnel){ .kind = SONDE_NO_TUNNEL };
 	if (port == PACKET_VXLAN_PORT || port == PACKET_VXLAN_LINUX_PORT) {
-		if (packet_load(cursor, off, &vxlan, sizeof(vxlan))) {
+		if (packet_load(cursor, off, &wire.vxlan, sizeof(wire.vxlan))) {
 			tunnel->flags = SONDE_TRUNCATED;
 			return;
 		}
-		if (!(vxlan.flags & 0x08))	/* it has no VNI, so it is something else */
+		if (!(wire.vxlan.flags & 0x08))	/* it has no VNI, so it is something else */
 			return;
 		tunnel->kind = SONDE_VXLAN;
-		tunnel->vni = vxlan.vni[0] << 16 | vxlan.vni[1] << 8 | vxlan.vni[2];
+		tunnel->vni = wire.vxlan.vni[0] << 16 | wire.vxlan.vni[1] << 8 | wire.vxlan.vni[2];
 		tunnel->type = PACKET_TEB;
-		tunnel->offset = off + sizeof(vxlan);
+		tunnel->offset = off + sizeof(wire.vxlan);
 	} else if (port == PACKET_GENEVE_PORT) {
-		if (packet_load(cursor, off, &geneve, sizeof(geneve))) {
+		if (packet_load(cursor, off, &wire.geneve, sizeof(wire.geneve))) {
 			tunnel->flags = SONDE_TRUNCATED;
 			return;
 		}
-		if (geneve.version_length >> 6)
+		if (wire.geneve.version_length >> 6)
 			return;
 		tunnel->kind = SONDE_GENEVE;
-		tunnel->vni = geneve.vni[0] << 16 | geneve.vni[1] << 8 | geneve.vni[2];
-		tunnel->type = bpf_ntohs(geneve.type);
-		tunnel->offset = off + sizeof(geneve) + (geneve.version_length & 0x3f) * 4;
+		tunnel->vni = wire.geneve.vni[0] << 16 | wire.geneve.vni[1] << 8 | wire.geneve.vni[2];
+		tunnel->type = bpf_ntohs(wire.geneve.type);
+		tunnel->offset = off + sizeof(wire.geneve) + (wire.geneve.version_length & 0x3f) * 4;
 	}
 }
 
@@ -595,7 +612,6 @@ static __always_inline bool packet_enter_tunnel(const struct packet_tunnel *tunn
 	place->mac = tunnel->offset;
 	place->l3 = tunnel->offset;
 	place->type = tunnel->type;
-	place->unused = 0;
 	if (tunnel->type != PACKET_TEB)
 		return false;
 	if (packet_load(&place->cursor, place->mac, eth, sizeof(*eth))) {
@@ -614,19 +630,22 @@ static __noinline int packet_descend(struct packet_place *place, struct packet_t
 {
 	struct packet_tags tags;
 	struct packet_l4 l4;
-	struct wire_udp udp;
-	struct wire_eth eth;
+	union {
+		struct wire_udp udp;
+		struct wire_eth eth;
+	} wire;
 
 	if (!packet_find_l4(&place->cursor, place->l3, place->type, &l4) ||
 	    l4.protocol != PACKET_UDP ||
-	    packet_load(&l4.cursor, l4.offset, &udp, sizeof(udp)))
-		return false;
-	packet_find_tunnel(&l4.cursor, l4.offset + sizeof(udp), bpf_ntohs(udp.dst_port), tunnel);
+	    packet_load(&l4.cursor, l4.offset, &wire.udp, sizeof(wire.udp)))
+		return sonde_forget(false);
+	packet_find_tunnel(&l4.cursor, l4.offset + sizeof(wire.udp), bpf_ntohs(wire.udp.dst_port),
+			   tunnel);
 	if (tunnel->kind == SONDE_NO_TUNNEL)
-		return false;
+		return sonde_forget(false);
 	place->cursor = l4.cursor;
-	packet_enter_tunnel(tunnel, place, &tags, &eth);
-	return true;
+	packet_enter_tunnel(tunnel, place, &tags, &wire.eth);
+	return sonde_forget(true);
 }
 
 static __always_inline void packet_put_eth(struct sonde_headers *h, const struct wire_eth *eth)
@@ -654,10 +673,7 @@ static __always_inline void packet_put_tags(struct sonde_headers *h, const struc
 
 static __always_inline void packet_put_fragment(struct sonde_headers *h, const struct packet_l4 *l4)
 {
-	if (l4->fragment)
-		h->has |= SONDE_HAS_FRAGMENT;
-	if (l4->more)
-		h->flags |= SONDE_MORE_FRAGMENTS;
+	h->has |= l4->has;
 	h->flags |= l4->flags;
 	h->fragment_offset = l4->fragment_offset;
 	h->ip_id = l4->fragment_id;
@@ -674,7 +690,7 @@ static __always_inline void packet_put_l4(struct sonde_headers *h, const struct 
 	} wire;
 	int short_of = 0;
 
-	if (l4->flags || l4->fragment_offset)
+	if (!packet_has_l4(l4))
 		return;
 	switch (l4->protocol) {
 	case PACKET_TCP:
@@ -723,15 +739,11 @@ static __always_inline void packet_put_l4(struct sonde_headers *h, const struct 
 		h->flags |= SONDE_TRUNCATED;
 }
 
-/* everything from L3 on; leaves L4's place for the tunnel. Outer and inner headers share this one copy. */
-static __noinline int packet_put_l3(const struct packet_cursor *cursor, __u32 off,
-				    struct sonde_headers *h, struct packet_l4 *l4)
+/* everything from L3 on; leaves L4's place for the tunnel */
+static __always_inline void packet_put_l3(const struct packet_cursor *cursor, __u32 off,
+					  struct sonde_headers *h, struct packet_l4 *l4)
 {
-	union {
-		struct wire_ip4 ip4;
-		struct wire_ip6 ip6;
-		struct wire_arp arp;
-	} wire;
+	union wire_l3 wire;
 	__u32 first;
 
 	l4->cursor = *cursor;
@@ -740,7 +752,7 @@ static __noinline int packet_put_l3(const struct packet_cursor *cursor, __u32 of
 	case PACKET_IP4:
 		h->flags |= packet_ip4(cursor, off, &wire.ip4);
 		if (h->flags & (SONDE_TRUNCATED | SONDE_MALFORMED))
-			return 0;
+			return;
 		packet_ip4_l4(cursor, off, &wire.ip4, l4);
 		h->has |= SONDE_HAS_IP4;
 		h->src = (union sonde_address){ .word[0] = wire.ip4.src };
@@ -754,7 +766,7 @@ static __noinline int packet_put_l3(const struct packet_cursor *cursor, __u32 of
 	case PACKET_IP6:
 		h->flags |= packet_ip6(cursor, off, &wire.ip6);
 		if (h->flags & (SONDE_TRUNCATED | SONDE_MALFORMED))
-			return 0;
+			return;
 		packet_ip6_l4(cursor, off, &wire.ip6, l4);
 		first = bpf_ntohl(wire.ip6.first);
 		h->has |= SONDE_HAS_IP6;
@@ -768,20 +780,19 @@ static __noinline int packet_put_l3(const struct packet_cursor *cursor, __u32 of
 	case PACKET_ARP:
 		h->flags |= packet_arp(cursor, off, &wire.arp);
 		if (h->flags & (SONDE_TRUNCATED | SONDE_MALFORMED))
-			return 0;
+			return;
 		h->has |= SONDE_HAS_ARP;
 		h->src = (union sonde_address){ .word[0] = packet_arp_address(wire.arp.sender_ip) };
 		h->dst = (union sonde_address){ .word[0] = packet_arp_address(wire.arp.target_ip) };
 		h->arp.op = bpf_ntohs(wire.arp.op);
 		__builtin_memcpy(h->arp.sender_mac, wire.arp.sender_mac, 6);
 		__builtin_memcpy(h->arp.target_mac, wire.arp.target_mac, 6);
-		return 0;
+		return;
 	default:
-		return 0;
+		return;
 	}
 	packet_put_fragment(h, l4);
 	packet_put_l4(h, l4);
-	return 0;
 }
 
 static __always_inline void packet_clear(struct sonde_headers *h)
@@ -792,12 +803,8 @@ static __always_inline void packet_clear(struct sonde_headers *h)
 	h->flags = 0;
 }
 
-/*
- * What the packet carries, if l4 is a tunnel. Goes by what stands in out: the
- * verifier forgets the values that it saw stored there, and with them the
- * reason to walk each way that led here on its own.
- */
-static __noinline int packet_put_tunnel(struct packet_l4 *l4, struct sonde_packet *out)
+/* what the packet carries, if l4 is a tunnel */
+static __always_inline void packet_put_tunnel(struct packet_l4 *l4, struct sonde_packet *out)
 {
 	struct packet_place place;
 	struct packet_tags tags;
@@ -805,12 +812,12 @@ static __noinline int packet_put_tunnel(struct packet_l4 *l4, struct sonde_packe
 	struct wire_eth eth;
 
 	if (!(out->outer.has & SONDE_HAS_UDP))
-		return 0;
+		return;
 	packet_find_tunnel(&l4->cursor, l4->offset + sizeof(struct wire_udp),
 			   out->outer.udp.dst_port, &tunnel);
 	out->outer.flags |= tunnel.flags;
 	if (tunnel.kind == SONDE_NO_TUNNEL)
-		return 0;
+		return;
 	out->tunnel = tunnel.kind;
 	out->vni = tunnel.vni;
 	packet_clear(&out->inner);
@@ -820,6 +827,29 @@ static __noinline int packet_put_tunnel(struct packet_l4 *l4, struct sonde_packe
 	packet_put_tags(&out->inner, &tags);
 	out->inner.eth_type = place.type;
 	packet_put_l3(&place.cursor, place.l3, &out->inner, l4);
+}
+
+/* one way in for all kinds of skb, so that the verifier walks through it once */
+static __noinline int packet_parse_frame(struct packet_frame *frame, struct sonde_packet *out)
+{
+	struct packet_place *place = &frame->place;
+	struct packet_l4 l4;
+	struct wire_eth eth;
+	__u32 start;
+
+	if (packet_read(frame, &eth)) {
+		packet_put_eth(&out->outer, &eth);
+		start = place->mac;
+	} else {
+		start = place->l3;
+	}
+	packet_put_tags(&out->outer, &frame->tags);
+	out->outer.eth_type = place->type;
+	out->start = start;
+	out->length += frame->data - start;
+	out->linear = start < place->cursor.end ? place->cursor.end - start : 0;
+	packet_put_l3(&place->cursor, place->l3, &out->outer, &l4);
+	packet_put_tunnel(&l4, out);
 	return 0;
 }
 
@@ -831,37 +861,18 @@ static __noinline int packet_put_tunnel(struct packet_l4 *l4, struct sonde_packe
 static __always_inline void packet_parse(enum sonde_access access, struct sk_buff *skb,
 					 struct sonde_packet *out)
 {
-	struct packet_place place;
 	struct packet_frame frame;
-	struct packet_tags tags;
-	struct packet_l4 l4;
-	struct wire_eth eth;
-	__u32 start;
 
-	packet_locate(access, skb, &place, &tags);
-	packet_ask_frame(access, skb, &place, &frame);
 	packet_clear(&out->outer);
-	out->outer.eth_type = place.type;
+	out->tunnel = SONDE_NO_TUNNEL;
+	out->unused = 0;
+	out->length = SONDE_READ(access, skb, len);
 	out->outer.vlan_in_tag = packet_tag(access, skb, &out->outer.vlan[0]);
-	start = place.l3;
-	if (!packet_ethernet(&frame, &eth)) {
-		packet_put_eth(&out->outer, &eth);
-		start = place.mac;
-		tags = frame.tags;
-	}
-	packet_put_tags(&out->outer, &tags);
-
-	out->start = start;
-	out->length = SONDE_READ(access, skb, len) + frame.data - start;
 	if (out->outer.vlan_in_tag)
 		out->length += sizeof(struct wire_vlan);
-	out->linear = start < place.cursor.end ? place.cursor.end - start : 0;
-	packet_put_l3(&place.cursor, place.l3, &out->outer, &l4);
-
-
-	out->unused = 0;
-	out->tunnel = SONDE_NO_TUNNEL;
-	packet_put_tunnel(&l4, out);
+	packet_ask(access, skb, &frame.place);
+	packet_ask_frame(access, skb, &frame);
+	packet_parse_frame(&frame, out);
 }
 
 /**
@@ -875,9 +886,7 @@ static __always_inline void packet_flow(enum sonde_access access, struct sk_buff
 	struct packet_tags tags;
 	struct packet_tunnel tunnel;
 	struct packet_l4 l4;
-	struct wire_ip4 ip4;
-	struct wire_ip6 ip6;
-	struct wire_arp arp;
+	union wire_l3 wire;
 	__be16 ports[2];
 
 	__builtin_memset(flow, 0, sizeof(*flow));
@@ -889,25 +898,25 @@ static __always_inline void packet_flow(enum sonde_access access, struct sk_buff
 	}
 	flow->eth_type = place.type;
 	if (place.type == PACKET_IP4) {
-		if (packet_ip4(&place.cursor, place.l3, &ip4))
+		if (packet_ip4(&place.cursor, place.l3, &wire.ip4))
 			return;
-		packet_ip4_l4(&place.cursor, place.l3, &ip4, &l4);
+		packet_ip4_l4(&place.cursor, place.l3, &wire.ip4, &l4);
 		flow->family = 4;
-		flow->src.word[0] = ip4.src;
-		flow->dst.word[0] = ip4.dst;
+		flow->src.word[0] = wire.ip4.src;
+		flow->dst.word[0] = wire.ip4.dst;
 	} else if (place.type == PACKET_IP6) {
-		if (packet_ip6(&place.cursor, place.l3, &ip6))
+		if (packet_ip6(&place.cursor, place.l3, &wire.ip6))
 			return;
-		packet_ip6_l4(&place.cursor, place.l3, &ip6, &l4);
+		packet_ip6_l4(&place.cursor, place.l3, &wire.ip6, &l4);
 		flow->family = 6;
-		flow->src = ip6.src;
-		flow->dst = ip6.dst;
+		flow->src = wire.ip6.src;
+		flow->dst = wire.ip6.dst;
 	} else {
-		if (place.type != PACKET_ARP || packet_arp(&place.cursor, place.l3, &arp))
+		if (place.type != PACKET_ARP || packet_arp(&place.cursor, place.l3, &wire.arp))
 			return;
 		flow->family = 4;
-		flow->src.word[0] = packet_arp_address(arp.sender_ip);
-		flow->dst.word[0] = packet_arp_address(arp.target_ip);
+		flow->src.word[0] = packet_arp_address(wire.arp.sender_ip);
+		flow->dst.word[0] = packet_arp_address(wire.arp.target_ip);
 		return;
 	}
 	flow->protocol = l4.protocol;
