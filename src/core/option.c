@@ -29,6 +29,13 @@ static const struct option_row run_rows[] = {
 	{ OPTION_END },
 };
 
+static const struct option_row command_rows[] = {
+	{ OPTION_FLAG, "json", NULL, "one JSON object a line", OPT_RUN(json) },
+	{ OPTION_STRING, "btf", "FILE", "types of the kernel, for one without /sys/kernel/btf/vmlinux", OPT_RUN(btf_path) },
+	{ OPTION_FLAG, "help", NULL, "this text", OPT_RUN(help) },
+	{ OPTION_END },
+};
+
 unsigned int option_groups(const struct tool *tool, struct option_group groups[OPTION_GROUPS_MAX])
 {
 	unsigned int count = 0;
@@ -37,7 +44,8 @@ unsigned int option_groups(const struct tool *tool, struct option_group groups[O
 		groups[count++] = (struct option_group){ "This tool", tool->options };
 	if (tool->filter)
 		groups[count++] = (struct option_group){ "Filter (a packet must pass all of them)", filter_rows };
-	groups[count++] = (struct option_group){ "Run", run_rows };
+	groups[count++] = tool->kind == TOOL_COMMAND ? (struct option_group){ "Run", command_rows } :
+						       (struct option_group){ "Run", run_rows };
 	return count;
 }
 

@@ -26,6 +26,7 @@
 #include "core/option.h"
 #include "core/reason.h"
 #include "core/record.h"
+#include "core/run.h"
 #include "core/version.h"
 
 #define DEFAULT_INTERVAL_NS 10000000000ULL
@@ -38,10 +39,15 @@ static void run_say(const struct run *run, const char *format, va_list args)
 	fputc('\n', stderr);
 }
 
-void run_error(const struct run *run, const char *format, ...)
+void run_error(struct run *run, const char *format, ...)
 {
 	va_list args;
 
+	va_start(args, format);
+	vsnprintf(run->why, sizeof(run->why), format, args);
+	va_end(args);
+	if (run->quiet)
+		return;
 	va_start(args, format);
 	run_say(run, format, args);
 	va_end(args);
@@ -56,6 +62,11 @@ void run_note(const struct run *run, const char *format, ...)
 	va_start(args, format);
 	run_say(run, format, args);
 	va_end(args);
+}
+
+json_t *run_probe_json(const struct probe *probe)
+{
+	return json_pack("{s:s, s:s, s:s}", "hook", probe->hook->name, "target", probe->target, "by", probe->by);
 }
 
 /* what was attached, or would be; the line that says: ready */
@@ -84,8 +95,7 @@ static void start_print(struct run *run)
 	json_object_set_new(record, "kernel", json_string(name.release));
 	probes = json_array();
 	for (unsigned int i = 0; i < run->probe_count; i++)
-		json_array_append_new(probes, json_pack("{s:s, s:s, s:s}", "hook", run->probes[i].hook->name, "target",
-							run->probes[i].target, "by", run->probes[i].by));
+		json_array_append_new(probes, run_probe_json(&run->probes[i]));
 	json_object_set_new(record, "probes", probes);
 	missing = json_array();
 	for (unsigned int i = 0; i < run->missing_count; i++) {
@@ -264,7 +274,7 @@ static int kernel_read(struct run *run)
 	if (err == -ENOENT && !run->btf_path) {
 		run_error(run, "this kernel has no types (/sys/kernel/btf/vmlinux, CONFIG_DEBUG_INFO_BTF): give them with "
 			       "--btf FILE");
-		return err;
+		return -ENOSYS;
 	}
 	if (err) {
 		run_error(run, "--btf %s: %s", run->btf_path ? run->btf_path : "", strerror(-err));
@@ -291,13 +301,47 @@ static int options_check(struct run *run)
 	return 0;
 }
 
+/* the schema that events are printed by */
+static int event_schema_load(struct run *run)
+{
+	struct schema *schema = malloc(sizeof(*schema));
+
+	if (!schema || schema_load(bpf_object__btf(run->object), run->tool->event, schema)) {
+		run_error(run, "the embedded object does not describe its events");
+		free(schema);
+		return -EINVAL;
+	}
+	run->schema_of_event = schema;
+	return 0;
+}
+
+int run_examine(struct run *run)
+{
+	int err = run->object ? 0 : object_open(run);
+
+	if (!err)
+		err = kernel_read(run);
+	if (!err && run->tool->configure)
+		err = run->tool->configure(run);
+	return err ? err : object_choose(run);
+}
+
+/* the exit status for what the steps before the load return */
+static int status_of(int err)
+{
+	switch (err) {
+	case -EINVAL: return EXIT_USAGE;
+	case -ENOSYS: return EXIT_KERNEL;
+	}
+	return EXIT_FAILED;
+}
+
 /* Returns an exit status, or -1 to go on. */
 static int prepare(struct run *run, int argc, char **argv)
 {
 	int err;
 
-	err = object_open(run);
-	if (err)
+	if (object_open(run))
 		return EXIT_FAILED;
 	run->filter = object_rodata(run, "flt");
 	if (option_parse(run, argc, argv))
@@ -306,37 +350,20 @@ static int prepare(struct run *run, int argc, char **argv)
 		option_help(run, stdout);
 		return EXIT_DONE;
 	}
-	if (run->tool->event) {
-		struct schema *schema = malloc(sizeof(*schema));
-
-		if (!schema || schema_load(bpf_object__btf(run->object), run->tool->event, schema)) {
-			run_error(run, "the embedded object does not describe its events");
-			free(schema);
-			return EXIT_FAILED;
-		}
-		run->schema_of_event = schema;
-	}
+	if (run->tool->event && event_schema_load(run))
+		return EXIT_FAILED;
 	if (run->schema) {
 		record_schema(run, stdout);
 		return EXIT_DONE;
 	}
 	if (options_check(run))
 		return EXIT_USAGE;
-	err = kernel_read(run);
-	if (err)
-		return err == -EINVAL ? EXIT_USAGE : EXIT_KERNEL;
-	if (run->tool->configure) {
-		err = run->tool->configure(run);
-		if (err)
-			return err == -EINVAL ? EXIT_USAGE : err == -ENOSYS ? EXIT_KERNEL : EXIT_FAILED;
-	}
 	if (geteuid() && !run->dry_run) {
 		run_error(run, "must be run as root: it loads BPF programs into the kernel");
 		return EXIT_FAILED;
 	}
-	if (object_choose(run))
-		return EXIT_KERNEL;
-	return -1;
+	err = run_examine(run);
+	return err ? status_of(err) : -1;
 }
 
 /* Returns an exit status. */
@@ -384,45 +411,61 @@ static int signals_open(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+int run_init(struct run *run, const struct tool *tool)
+{
+	*run = (struct run){ .tool = tool, .stats_fd = -1, .stopped_by = "" };
+	snprintf(run->command, sizeof(run->command), "%s%s%s", tool->area, *tool->area ? " " : "", tool->name);
+	run->state = calloc(1, tool->state_size ? tool->state_size : 1);
+	return run->state ? 0 : -ENOMEM;
+}
+
+void run_free(struct run *run)
+{
+	if (run->object)
+		object_close(run);
+	if (run->stats_fd >= 0)
+		close(run->stats_fd);
+	free((void *)run->schema_of_event);
+	free(run->state);
+}
+
+static int run_command(struct run *run, int argc, char **argv)
+{
+	if (option_parse(run, argc, argv))
+		return EXIT_USAGE;
+	if (!run->help)
+		return run->tool->main(run);
+	option_help(run, stdout);
+	return EXIT_DONE;
+}
+
+static int run_traced(struct run *run, int argc, char **argv)
+{
+	int status = prepare(run, argc, argv), signals;
+
+	if (status >= 0)
+		return status;
+	if (run->dry_run) {
+		start_print(run);
+		return EXIT_DONE;
+	}
+	signals = signals_open();
+	status = attached(run, signals);
+	if (run->tool->finish)
+		run->tool->finish(run);
+	close(signals);
+	return status;
+}
+
 int run_tool(const struct tool *tool, int argc, char **argv)
 {
-	struct run run = { .tool = tool, .stats_fd = -1, .stopped_by = "" };
+	struct run run;
 	int status;
 
-	snprintf(run.command, sizeof(run.command), "%s%s%s", tool->area, *tool->area ? " " : "", tool->name);
-	run.state = calloc(1, tool->state_size ? tool->state_size : 1);
-	if (!run.state)
+	if (run_init(&run, tool))
 		return EXIT_FAILED;
-	if (tool->kind == TOOL_COMMAND) {
-		if (option_parse(&run, argc, argv)) {
-			status = EXIT_USAGE;
-		} else if (run.help) {
-			option_help(&run, stdout);
-			status = EXIT_DONE;
-		} else {
-			status = tool->main(&run);
-		}
-		goto out;
-	}
-	status = prepare(&run, argc, argv);
-	if (status < 0 && run.dry_run) {
-		start_print(&run);
-		status = EXIT_DONE;
-	}
-	if (status < 0) {
-		int signals = signals_open();
-
-		status = attached(&run, signals);
-		if (tool->finish)
-			tool->finish(&run);
-		close(signals);
-	}
-	object_close(&run);
-out:
-	if (run.stats_fd >= 0)
-		close(run.stats_fd);
+	status = tool->kind == TOOL_COMMAND ? run_command(&run, argc, argv) : run_traced(&run, argc, argv);
+	run_free(&run);
 	kbtf_close();
-	free((void *)run.schema_of_event);
-	free(run.state);
 	return status;
 }

@@ -156,13 +156,15 @@ struct run {
 	uint64_t reports;
 	uint64_t started_ns, interval_started_ns;	/* CLOCK_MONOTONIC */
 	int stats_fd;
+	bool quiet;		/* run_error() keeps its words in why and prints nothing */
+	char why[256];		/* the last run_error() */
 	bool stop, output_failed;
 	const char *stopped_by;
 	void *state;
 };
 
 /** Prints one sentence, "netsonde COMMAND: ...", on stderr. */
-void run_error(const struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void run_error(struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /** As run_error; for verbose runs only. */
 void run_note(const struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -38,11 +38,13 @@ struct net_device {
 	char name[16];
 	int ifindex;
 	unsigned short type;		/* ARPHRD_* */
+	unsigned int num_tx_queues;
 	struct netdev_queue *_tx;	/* at least one, and its dev points back */
 	possible_net_t nd_net;
 };
 
 struct sock_common {
+	unsigned short skc_family;	/* AF_* */
 	possible_net_t skc_net;
 };
 

@@ -65,12 +65,13 @@ static __always_inline int report_drop(void *ctx, struct drop drop, enum sonde_a
 {
 	/* the frame's bytes stand last and are left away when no capture file wants them */
 	const __u64 size = cfg_frame ? sizeof(struct drop_packet) : offsetof(struct drop_packet, frame);
+	struct sk_buff *skb = drop.skb;
 	struct drop_packet *event;
 	struct net_device *dev;
 
 	if (cfg_reasons && !reason_wanted(drop.reason))
 		return 0;
-	if (!filter_pass(access, drop.skb))
+	if (!filter_pass(access, skb))
 		return 0;
 	if (!cfg_all && drop_is_benign(access, &drop)) {
 		loss_add(LOSS_benign);
@@ -90,13 +91,13 @@ static __always_inline int report_drop(void *ctx, struct drop drop, enum sonde_a
 	event->pid = bpf_get_current_pid_tgid();
 	event->unused = 0;
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
-	dev = sonde_dev(access, drop.skb);
-	event->device.ifindex = dev ? SONDE_READ(access, dev, ifindex) : SONDE_READ(access, drop.skb, skb_iif);
-	event->device.netns = sonde_netns(access, drop.skb, dev);
+	dev = sonde_dev(access, skb);
+	event->device.ifindex = dev ? SONDE_READ(access, dev, ifindex) : SONDE_READ(access, skb, skb_iif);
+	event->device.netns = sonde_netns(access, skb, dev);
 	__builtin_memset(event->device.name, 0, sizeof(event->device.name));
 	if (dev)
 		bpf_probe_read_kernel(event->device.name, sizeof(event->device.name), dev->name);
-	packet_parse(access, drop.skb, &event->packet);
+	packet_parse(access, skb, &event->packet);
 	event->stack.frames = 0;
 	event->stack.unused = 0;
 	if (cfg_stack) {
@@ -108,7 +109,7 @@ static __always_inline int report_drop(void *ctx, struct drop drop, enum sonde_a
 			loss_add(LOSS_stacks);
 	}
 	if (cfg_frame)
-		frame_copy(access, drop.skb, &event->packet, &event->frame);
+		frame_copy(access, skb, &event->packet, &event->frame);
 	event_submit(ctx, event, size);
 	return 0;
 }

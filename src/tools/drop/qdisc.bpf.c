@@ -207,6 +207,7 @@ static __always_inline bool is_qdisc_place(void *ctx, __u64 place)
 static __always_inline int report_free(void *ctx, const __u64 *args, enum sonde_access access)
 {
 	struct drop drop = drop_read(args);
+	struct sk_buff *skb = drop.skb;
 	struct netdev_queue *txq;
 	struct net_device *dev;
 	struct Qdisc *qdisc;
@@ -214,18 +215,19 @@ static __always_inline int report_free(void *ctx, const __u64 *args, enum sonde_
 
 	if (!is_qdisc_reason(drop.reason) && !is_qdisc_place(ctx, drop.place))
 		return 0;
-	if (!filter_pass(access, drop.skb))
+	if (!filter_pass(access, skb))
 		return 0;
-	dev = sonde_dev(access, drop.skb);
+	dev = sonde_dev(access, skb);
 	if (!dev)
 		return 0;
-	queue = SONDE_READ(access, drop.skb, queue_mapping);
+	queue = SONDE_READ(access, skb, queue_mapping);
 	if (queue >= SONDE_READ(access, dev, num_tx_queues))
 		queue = 0;
-	txq = SONDE_READ(access, dev, _tx);
+	/* by helper: the verifier allows no such arithmetic on a pointer of its own */
+	txq = BPF_CORE_READ(dev, _tx);
 	txq = (void *)txq + queue * bpf_core_type_size(struct netdev_queue);
 	qdisc = BPF_CORE_READ(txq, qdisc);
-	return qdisc ? qdisc_dropped(ctx, SONDE_PROBE, drop.skb, dev, qdisc, drop.reason) : 0;
+	return qdisc ? qdisc_dropped(ctx, SONDE_PROBE, skb, dev, qdisc, drop.reason) : 0;
 }
 
 SEC("tp_btf/qdisc_drop") int drop__tp__qdisc_drop(__u64 *ctx)

@@ -165,10 +165,18 @@ static void finish(struct run *run)
 	table_free(&state->total);
 }
 
+/* a kretprobe does not know the arguments of the call that it ends */
+static bool by_kretprobe(const struct run *run)
+{
+	const struct probe *last = &run->probes[run->probe_count - 1];
+
+	return !strcmp(last->hook->name, "enqueued") && !strcmp(last->by, "kretprobe");
+}
+
 static const struct hook_row hooks[] = {
 	{ "drop" },
 	{ "enqueued", true, NULL, "what enqueue() returned for a refused packet" },
-	{ "enqueue_entry", true, NULL, NULL },
+	{ "enqueue_entry", true, by_kretprobe, NULL },
 	{ NULL },
 };
 

@@ -41,31 +41,32 @@ static __always_inline int count_drop(void *ctx, struct drop drop, enum sonde_ac
 {
 	struct drop_key key = {};
 	struct drop_row *row, first = { .count = 1 };
+	struct sk_buff *skb = drop.skb;
 	struct net_device *dev;
 
-	if (!filter_pass(access, drop.skb))
+	if (!filter_pass(access, skb))
 		return 0;
 
 	key.epoch = epoch;
 	key.benign = drop_is_benign(access, &drop);
-	dev = sonde_dev(access, drop.skb);
+	dev = sonde_dev(access, skb);
 	if (cfg_by_reason)
 		key.reason = drop.reason;
 	if (cfg_by_dev)
 		key.device.ifindex = dev ? SONDE_READ(access, dev, ifindex) :
-					   SONDE_READ(access, drop.skb, skb_iif);
+					   SONDE_READ(access, skb, skb_iif);
 	else if (cfg_by_netns)
 		key.device.ifindex = SONDE_ANY_DEVICE;
 	if (cfg_by_dev || cfg_by_netns)
-		key.device.netns = sonde_netns(access, drop.skb, dev);
+		key.device.netns = sonde_netns(access, skb, dev);
 	if (cfg_by_place)
 		key.place = drop.place;
 	if (cfg_by_stack)
 		key.stack = stack_id(ctx, drop.place);
 	if (cfg_by_flow)
-		flow_parse(access, drop.skb, &key.flow);
+		flow_parse(access, skb, &key.flow);
 
-	first.bytes = SONDE_READ(access, drop.skb, len);
+	first.bytes = SONDE_READ(access, skb, len);
 	row = bpf_map_lookup_elem(&drops, &key);
 	if (row) {
 		row->count += 1;

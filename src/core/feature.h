@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* feature.h: what the running kernel offers to tools like these, each asked of the kernel itself. */
+#ifndef NETSONDE_CORE_FEATURE_H
+#define NETSONDE_CORE_FEATURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct feature {
+	const char *name;	/* for JSON */
+	const char *title;	/* for people */
+	/** Whether the kernel has it; may write a few words about it. */
+	bool (*has)(char *detail, size_t size);
+	const char *advice;	/* what its absence costs and what to do about it */
+};
+
+/** All features; ends with a NULL name. */
+extern const struct feature features[];
+
+/** True if a module is loaded or built in. */
+bool feature_module(const char *module);
+
+#endif
