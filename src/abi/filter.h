@@ -29,6 +29,7 @@ enum sonde_filter_set {
 	FILTER_IP6 = 1 << 12,		/* an IPv4 packet cannot match */
 	FILTER_INNER = 1 << 13,		/* addresses, ports and protocol are those inside a tunnel */
 	FILTER_VNI = 1 << 14,		/* in a tunnel with this network identifier */
+	FILTER_TYPE = 1 << 15,		/* the EtherType behind VLAN tags */
 };
 
 #define FILTER_ADDRESSES (FILTER_SRC | FILTER_DST | FILTER_HOST)
@@ -63,8 +64,9 @@ struct sonde_filter {
 	__u32 netns;		/* inode number */
 	__u32 vni;
 	__u16 vlan;		/* id */
+	__u16 eth_type;
 	__u8 protocol;
-	__u8 unused[5];
+	__u8 unused[3];
 	struct sonde_prefix src, dst, host;
 	struct sonde_ports src_port, dst_port, port;
 };

@@ -206,10 +206,12 @@ static __always_inline bool filter_pass(enum sonde_access access, struct sk_buff
 				return false;
 		}
 	}
-	if (!(set & (FILTER_VLAN | FILTER_HEADERS | FILTER_TUNNEL)))
+	if (!(set & (FILTER_VLAN | FILTER_TYPE | FILTER_HEADERS | FILTER_TUNNEL)))
 		return true;
 	packet_locate(access, skb, &place, &tags);
 	if (set & FILTER_VLAN && !filter_vlan(access, skb, &place, &tags))
+		return false;
+	if (set & FILTER_TYPE && place.type != flt.eth_type)
 		return false;
 	if (set & FILTER_HEADERS && !(set & FILTER_INNER) &&
 	    !filter_headers(set, &place.cursor, place.l3, place.type))

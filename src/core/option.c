@@ -149,6 +149,7 @@ static int row_apply(struct run *run, const struct option_row *row, const char *
 		*(const char **)to = value;
 		return 0;
 	case OPTION_PARSED:
+	case OPTION_FLAG_PARSED:
 		return row->parse(run, value, why, size);
 	case OPTION_END:
 		break;
@@ -196,7 +197,7 @@ int option_parse(struct run *run, int argc, char **argv)
 			run_error(run, "no such option: --%.*s, see --help", (int)length, name);
 			return -EINVAL;
 		}
-		if (row->kind == OPTION_FLAG) {
+		if (row->kind == OPTION_FLAG || row->kind == OPTION_FLAG_PARSED) {
 			if (name[length]) {
 				run_error(run, "--%s takes no value", row->name);
 				return -EINVAL;
@@ -210,7 +211,7 @@ int option_parse(struct run *run, int argc, char **argv)
 			return -EINVAL;
 		}
 		if (row_apply(run, row, value, why, sizeof(why))) {
-			run_error(run, "--%s %s: %s", row->name, value, why);
+			run_error(run, "--%s %s: %s", row->name, value ? value : "", why);
 			return -EINVAL;
 		}
 	}

@@ -356,7 +356,7 @@ static int prepare(struct run *run, int argc, char **argv)
 		record_schema(run, stdout);
 		return EXIT_DONE;
 	}
-	if (options_check(run))
+	if (options_check(run) || filter_finish(run))
 		return EXIT_USAGE;
 	if (geteuid() && !run->dry_run) {
 		run_error(run, "must be run as root: it loads BPF programs into the kernel");

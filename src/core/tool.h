@@ -39,6 +39,7 @@ enum option_kind {
 	OPTION_DURATION,/* 100us 5ms 2s 1m; a bare number is seconds */
 	OPTION_STRING,	/* kept as the caller typed it */
 	OPTION_PARSED,	/* .parse does it */
+	OPTION_FLAG_PARSED,	/* no value: .parse does it */
 };
 
 struct run;
