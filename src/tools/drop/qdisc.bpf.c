@@ -59,17 +59,20 @@ struct {
 } drops SEC(".maps");
 
 /*
- * enqueue() and the free of what it refused happen one after the other on one
- * CPU with softirqs off, in an order that depends on the kernel: whichever
- * comes second finds the other here.
+ * Drops and the return of the enqueue() that caused them happen one after the
+ * other on one CPU with softirqs off. Since 7.2 a drop is seen inside
+ * enqueue(), whose code is not known yet: its row waits here. Between 5.18 and
+ * that, what enqueue() dropped is freed behind it: its code waits here.
  */
 struct enqueue_state {
-	__u64 refused_skb;	/* enqueue() has returned for it */
-	__u64 return_code;
-	__u64 pending_skb;	/* freed, and enqueue() has not returned */
+	__u64 last_skb;		/* enqueue() has returned last_code for it */
+	__u64 last_qdisc;
+	__u64 last_code;
+	__u64 inside;		/* 1: in enqueue() */
 	__u64 entry_skb;	/* of the kprobe, for its kretprobe */
-	struct qdisc_key pending;
-	struct qdisc_row pending_row;
+	__u64 entry_qdisc;
+	struct qdisc_key waiting;
+	struct qdisc_row waiting_row;	/* count 0: none */
 };
 
 struct {
@@ -96,9 +99,26 @@ static __always_inline void row_add(const struct qdisc_key *key, const struct qd
 	}
 }
 
-/* the skb's drop, with the qdisc at hand */
+/* rows of one key wait together; with one of another key the first goes without its code */
+static __always_inline void wait_add(struct enqueue_state *state, const struct qdisc_key *key,
+				     const struct qdisc_row *row)
+{
+	if (!state->waiting_row.count || state->waiting.handle != key->handle || state->waiting.reason != key->reason ||
+	    state->waiting.queue != key->queue) {
+		state->waiting = *key;
+		state->waiting_row = *row;
+		return;
+	}
+	state->waiting_row.count += row->count;
+	state->waiting_row.bytes += row->bytes;
+	state->waiting_row.qlen += row->qlen;
+	state->waiting_row.backlog += row->backlog;
+}
+
+/* the skb's drop, with the qdisc at hand; behind_enqueue: freed by who called enqueue(), not at dequeue */
 static __always_inline int qdisc_dropped(void *ctx, enum sonde_access access, struct sk_buff *skb,
-					 struct net_device *dev, struct Qdisc *qdisc, sonde_reason reason)
+					 struct net_device *dev, struct Qdisc *qdisc, sonde_reason reason,
+					 bool behind_enqueue)
 {
 	struct qdisc_row row = { .count = 1 };
 	struct qdisc_key key = {};
@@ -122,18 +142,14 @@ static __always_inline int qdisc_dropped(void *ctx, enum sonde_access access, st
 	row.bytes = SONDE_READ(access, skb, len);
 	row.qlen = SONDE_READ(access, qdisc, q.qlen);
 	row.backlog = SONDE_READ(access, qdisc, qstats.backlog);
-	if (state->refused_skb == (__u64)skb) {
-		key.return_code = state->return_code;
-		state->refused_skb = 0;
-	}
+	/* a queue over its limit may drop other packets than the one that was to be enqueued */
+	if (behind_enqueue && (state->last_skb == (__u64)skb || state->last_qdisc == (__u64)qdisc))
+		key.return_code = state->last_code;
 	if (!cfg_each) {
-		if (key.return_code == SONDE_XMIT_UNKNOWN) {
-			state->pending_skb = (__u64)skb;
-			state->pending = key;
-			state->pending_row = row;
-		}
 		device_remember(dev, &key.device);
 		row_add(&key, &row);
+		if (state->inside)
+			wait_add(state, &key, &row);
 		return 0;
 	}
 	if (!event_wanted())
@@ -167,7 +183,8 @@ static __always_inline int report_qdisc_drop(void *ctx, const __u64 *args, enum 
 
 	if (!filter_pass(access, skb))
 		return 0;
-	return qdisc_dropped(ctx, access, skb, (struct net_device *)args[2], (struct Qdisc *)args[0], args[4]);
+	return qdisc_dropped(ctx, access, skb, (struct net_device *)args[2], (struct Qdisc *)args[0], args[4],
+			     false);
 }
 
 static __always_inline bool is_qdisc_reason(sonde_reason reason)
@@ -181,17 +198,24 @@ static __always_inline bool is_qdisc_reason(sonde_reason reason)
 	return false;
 }
 
-static __always_inline bool is_qdisc_place(void *ctx, __u64 place)
+/* freed in a function of a queue discipline: at dequeue, or while it is reset */
+static __always_inline bool is_qdisc_place(__u64 place)
 {
-	__u64 stack[10];
-	long size;
-
 	for (__u32 i = 0; i < PLACES_MAX; i++) {
 		if (i >= qdisc_place_count)
 			break;
 		if (drop_in_text(place, &qdisc_places[i]))
 			return true;
 	}
+	return false;
+}
+
+/* before 5.17: one of a list that __dev_queue_xmit() freed */
+static __always_inline bool is_transmit_list(void *ctx, __u64 place)
+{
+	__u64 stack[10];
+	long size;
+
 	if (!list_free.size || !drop_in_text(place, &list_free))
 		return false;
 	size = bpf_get_stack(ctx, stack, sizeof(stack), 0);
@@ -211,9 +235,10 @@ static __always_inline int report_free(void *ctx, const __u64 *args, enum sonde_
 	struct netdev_queue *txq;
 	struct net_device *dev;
 	struct Qdisc *qdisc;
+	bool by_qdisc = is_qdisc_place(drop.place);
 	__u32 queue;
 
-	if (!is_qdisc_reason(drop.reason) && !is_qdisc_place(ctx, drop.place))
+	if (!by_qdisc && !is_qdisc_reason(drop.reason) && !is_transmit_list(ctx, drop.place))
 		return 0;
 	if (!filter_pass(access, skb))
 		return 0;
@@ -227,7 +252,7 @@ static __always_inline int report_free(void *ctx, const __u64 *args, enum sonde_
 	txq = BPF_CORE_READ(dev, _tx);
 	txq = (void *)txq + queue * bpf_core_type_size(struct netdev_queue);
 	qdisc = BPF_CORE_READ(txq, qdisc);
-	return qdisc ? qdisc_dropped(ctx, SONDE_PROBE, skb, dev, qdisc, drop.reason) : 0;
+	return qdisc ? qdisc_dropped(ctx, SONDE_PROBE, skb, dev, qdisc, drop.reason, !by_qdisc) : 0;
 }
 
 SEC("tp_btf/qdisc_drop") int drop__tp__qdisc_drop(__u64 *ctx)
@@ -250,59 +275,72 @@ SEC("raw_tp/kfree_skb") int drop__rt__kfree_skb(struct bpf_raw_tracepoint_args *
 	return report_free(ctx, (const __u64 *)ctx->args, SONDE_PROBE);
 }
 
-/* enqueue() returned code for skb */
-static __always_inline int enqueued(__u64 skb, __u64 code)
+static __always_inline struct enqueue_state *enqueue_state(void)
 {
-	struct enqueue_state *state;
-	struct qdisc_row minus = {};
 	__u32 zero = 0;
 
-	state = bpf_map_lookup_elem(&enqueue_states, &zero);
+	return bpf_map_lookup_elem(&enqueue_states, &zero);
+}
+
+static __always_inline int enqueue_entered(__u64 skb, __u64 qdisc)
+{
+	struct enqueue_state *state = enqueue_state();
+
 	if (!state)
 		return 0;
-	if (state->pending_skb == skb) {
-		/* counted already, with the code unknown: move it to the row that knows */
-		state->pending_skb = 0;
-		minus.count = -state->pending_row.count;
-		minus.bytes = -state->pending_row.bytes;
-		minus.qlen = -state->pending_row.qlen;
-		minus.backlog = -state->pending_row.backlog;
-		row_add(&state->pending, &minus);
-		state->pending.return_code = code & 0xff;
-		row_add(&state->pending, &state->pending_row);
+	state->entry_skb = skb;
+	state->entry_qdisc = qdisc;
+	state->inside = 1;
+	state->waiting_row.count = 0;
+	return 0;
+}
+
+/* enqueue() of qdisc returned code for skb */
+static __always_inline int enqueue_returned(__u64 skb, __u64 qdisc, __u64 code)
+{
+	struct enqueue_state *state = enqueue_state();
+	struct qdisc_row minus;
+
+	if (!state)
 		return 0;
-	}
-	state->refused_skb = code & 0xff ? skb : 0;
-	state->return_code = code & 0xff;
+	code &= 0xff;
+	state->inside = 0;
+	state->last_skb = skb;
+	state->last_qdisc = qdisc;
+	state->last_code = code;
+	if (!state->waiting_row.count)
+		return 0;
+	/* counted already, with the code unknown: move it to the row that knows */
+	minus.count = -state->waiting_row.count;
+	minus.bytes = -state->waiting_row.bytes;
+	minus.qlen = -state->waiting_row.qlen;
+	minus.backlog = -state->waiting_row.backlog;
+	row_add(&state->waiting, &minus);
+	state->waiting.return_code = code;
+	row_add(&state->waiting, &state->waiting_row);
+	state->waiting_row.count = 0;
 	return 0;
 }
 
 /* dev_qdisc_enqueue(skb, q, to_free, txq): a function of its own since 5.18 */
 SEC("fexit/dev_qdisc_enqueue") int enqueued__fx__dev_qdisc_enqueue(__u64 *ctx)
 {
-	return enqueued(ctx[0], ctx[4]);
-}
-
-SEC("kprobe/dev_qdisc_enqueue") int enqueue_entry__kp__dev_qdisc_enqueue(struct pt_regs *ctx)
-{
-	__u32 zero = 0;
-	struct enqueue_state *state = bpf_map_lookup_elem(&enqueue_states, &zero);
-
-	if (state)
-		state->entry_skb = PT_REGS_PARM1(ctx);
-	return 0;
+	return enqueue_returned(ctx[0], ctx[1], ctx[4]);
 }
 
 SEC("kretprobe/dev_qdisc_enqueue") int enqueued__kr__dev_qdisc_enqueue(struct pt_regs *ctx)
 {
-	__u32 zero = 0;
-	struct enqueue_state *state = bpf_map_lookup_elem(&enqueue_states, &zero);
+	struct enqueue_state *state = enqueue_state();
 
-	return state ? enqueued(state->entry_skb, PT_REGS_RC(ctx)) : 0;
+	return state ? enqueue_returned(state->entry_skb, state->entry_qdisc, PT_REGS_RC(ctx)) : 0;
 }
 
-/* before 5.18 enqueue() is called in __dev_queue_xmit(skb, sb_dev), which returns what it returned */
-SEC("fexit/__dev_queue_xmit") int enqueued__fx____dev_queue_xmit(__u64 *ctx)
+SEC("fentry/dev_qdisc_enqueue") int entered__fe__dev_qdisc_enqueue(__u64 *ctx)
 {
-	return enqueued(ctx[0], ctx[2]);
+	return enqueue_entered(ctx[0], ctx[1]);
+}
+
+SEC("kprobe/dev_qdisc_enqueue") int entered__kp__dev_qdisc_enqueue(struct pt_regs *ctx)
+{
+	return enqueue_entered(PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx));
 }

@@ -165,18 +165,19 @@ static void finish(struct run *run)
 	table_free(&state->total);
 }
 
-/* a kretprobe does not know the arguments of the call that it ends */
-static bool by_kretprobe(const struct run *run)
+/* a kretprobe does not know the arguments of the call that it ends; a drop seen inside enqueue() waits for its code */
+static bool needs_entry(const struct run *run)
 {
 	const struct probe *last = &run->probes[run->probe_count - 1];
 
-	return !strcmp(last->hook->name, "enqueued") && !strcmp(last->by, "kretprobe");
+	return !strcmp(last->hook->name, "enqueued") &&
+	       (!strcmp(last->by, "kretprobe") || !strcmp(run->probes[0].target, "qdisc_drop"));
 }
 
 static const struct hook_row hooks[] = {
 	{ "drop" },
-	{ "enqueued", true, NULL, "what enqueue() returned for a refused packet" },
-	{ "enqueue_entry", true, by_kretprobe, NULL },
+	{ "enqueued", true, NULL, "what enqueue() returned (before 5.18 it is part of another function)" },
+	{ "entered", true, needs_entry, NULL },
 	{ NULL },
 };
 
