@@ -59,18 +59,29 @@ tool_wait() { # NAME
 	unset "tool_pids[$1]"
 }
 
+# Ends all that run; each must end in order, and have lost no event.
+tools_stop() {
+	local name
+	for name in "${!tool_pids[@]}"; do
+		tool_stop "$name"
+		is "ends in order: ${tool_args[$name]}" "$tool_status" 0 "$(tail -n 3 "$work/$name.err")"
+		is "lost nothing: ${tool_args[$name]}" "$(tool_number "$name" '.lost | tojson')" '{}'
+		tool_lines "$name"
+	done
+}
+
 # ---- its output ----
 
 # Each event of "drop packets", or each row of the total of "drop stacks", as one line
 #   COUNT|MARK|REASON|FUNCTION|DEV|VLANS|STACK
-# MARK is the destination port (ICMP: the id) of the packet, by which a test knows its own
-# packets: each fault has a port of its own. A VLAN is ID:tag or ID:frame. The stack's frames
-# have a blank between them.
+# MARK is the destination port of the packet (ICMP: the id; in a flow, which has none, the
+# protocol), by which a test knows its own packets: each fault has a port of its own. A VLAN is
+# ID:tag or ID:frame. The stack's frames have a blank between them.
 tool_lines() { # NAME
 	jq -r '
 	def vlans: [.packet.vlan[]? | "\(.id):\(.in)"] | join(",");
 	def mark:
-		if .flow then .flow.dst_port
+		if .flow then .flow | .dst_port // .protocol // "-"
 		else .packet | .udp.dst_port // .tcp.dst_port // .icmp.id // .arp.op end // "-";
 	select(.type == "event" or (.type == "row" and .scope == "total")) |
 	[.count // 1, mark, .reason // "-", .place.function // "-", .dev // "-",

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# drops.sh: real drops on this machine's own kernel, by tracepoint, and their capture file as tshark reads it.
+set -u
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+. tests/tap.sh
+netsonde=$PWD/build/netsonde
+labgen=$PWD/build/lab-bin/labgen
+work=$(mktemp -d)
+trap 'ip netns del "sonde$$" 2> "$work/del.err"; rm -rf "$work"' EXIT
+
+if [ "$(id -u)" != 0 ] || ! ip netns add "sonde$$" 2> "$work/err" ||
+	! ip link add "s$$" type veth peer name s1 netns "sonde$$" 2>> "$work/err"; then
+	skip "drops on this machine" "no namespace, or no veth: $(head -n 1 "$work/err")"
+	finish
+fi
+if ! timeout 20 "$netsonde" drop packets --dry-run > "$work/out" 2>&1; then
+	skip "drops on this machine" "$(head -n 1 "$work/out")"
+	finish
+fi
+ip link set "s$$" netns "sonde$$" name s0
+ip -n "sonde$$" link set s0 addrgenmode none
+ip -n "sonde$$" link set s1 addrgenmode none
+ip -n "sonde$$" addr add 10.66.0.1/24 dev s0
+ip -n "sonde$$" link set s0 up
+ip -n "sonde$$" link set s1 up
+ip -n "sonde$$" link set lo up
+mac=$(ip netns exec "sonde$$" cat /sys/class/net/s0/address)
+
+"$netsonde" drop packets --json --netns "sonde$$" --output "$work/drops.pcapng" > "$work/json" 2> "$work/err" &
+pid=$!
+for _ in {1..200}; do
+	[ ! -s "$work/json" ] || break
+	sleep 0.05
+done
+frames() {
+	"$labgen" frames --netns "sonde$$" --dev s1 --src 10.66.0.2 --dst 10.66.0.1 "$@" > "$work/sent"
+}
+frames --dst-mac 02:00:00:00:00:99 --dport 7001 --count 25
+frames --dst-mac "$mac" --dport 7002 --count 31 --size 400
+frames --dst-mac "$mac" --dport 7003 --count 12 --bad-ip-checksum
+frames --dst-mac "$mac" --dport 7004 --count 14 --vlan 77
+sleep 0.5
+kill -INT $pid
+wait $pid
+is "ends in order" "$?" 0 "$(cat "$work/err")"
+
+seen() { # PORT
+	jq -r "select(.packet.udp.dst_port == $1) | \"\(.reason) \(.dev)\"" "$work/json" | sort | uniq -c | xargs
+}
+is "frames for another host" "$(seen 7001)" "25 OTHERHOST s0"
+is "UDP to a closed port" "$(seen 7002)" "31 NO_SOCKET s0"
+is "bad IP checksum" "$(seen 7003)" "12 IP_CSUM s0"
+like "a VLAN that is not configured" "$(seen 7004)" '^14 [A-Z_]+ s0$'
+is "nothing else" "$(grep -c '"type":"event"' "$work/json")" $((25 + 31 + 12 + 14))
+
+if ! command -v tshark > "$work/which"; then
+	skip "the capture file" "no tshark"
+	finish
+fi
+fields() { # FIELD...
+	tshark -r "$work/drops.pcapng" -T fields "${@/#/-e}" 2> "$work/tshark.err"
+}
+is "capture file: tshark reads every packet" "$(fields frame.number | wc -l)" $((25 + 31 + 12 + 14)) \
+	"$(cat "$work/tshark.err")"
+is "capture file: each packet's comment has its reason" "$(fields udp.dstport frame.comment |
+	awk '{ print $1, $2 }' | sort | uniq -c | grep -v ' 7004 ' | xargs)" \
+	"25 7001 OTHERHOST 31 7002 NO_SOCKET 12 7003 IP_CSUM"
+like "capture file: and its place and stack" "$(fields frame.comment | head -n 1)" \
+	' at ip_rcv_core\+0x[0-9a-f]+.*stack: .*__netif_receive_skb'
+is "capture file: whole headers, right addresses" "$(fields udp.dstport eth.dst ip.src ip.dst |
+	sort -u | grep 7001 | xargs)" "7001 02:00:00:00:00:99 10.66.0.2 10.66.0.1"
+is "capture file: the length on the wire" "$(fields udp.dstport frame.len | grep 7002 | sort -u | xargs)" \
+	"7002 442"
+is "capture file: the device's name" "$(fields frame.interface_name | sort -u)" s0
+is "capture file: nothing malformed" "$(tshark -r "$work/drops.pcapng" -Y _ws.malformed \
+	2> "$work/tshark.err" | wc -l)" 0
+finish
