@@ -114,6 +114,8 @@ struct sonde_benign {
 	struct sonde_text text;
 	__u32 reason;		/* 0: the kernel gave no reason */
 	__u32 any_reason;	/* 1: whatever the reason */
+	__u32 empty_only;	/* 1: only if the skb carries no bytes behind its headers any more */
+	__u32 unused;
 	__u32 handled_only;	/* 1: only if the hook "handled" has seen the packet just before */
 };
 

@@ -30,7 +30,7 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, __u64);
-} handled_skbs SEC(".maps");
+} handled_packets SEC(".maps");
 
 static __always_inline struct drop drop_read(const __u64 *args)
 {
@@ -48,32 +48,36 @@ static __always_inline struct drop drop_read(const __u64 *args)
  * The kernel frees some packets that it has dealt with as if it dropped them,
  * with no reason of its own, from the same place as real drops. What tells
  * them apart is that the function that deals with them has just been called:
- * remember the last such skb on this CPU.
+ * remember the last such packet on this CPU. By its data, because a raw socket
+ * gets a clone.
  */
-static __always_inline int drop_handled(__u64 skb)
+static __always_inline int drop_handled(enum sonde_access access, struct sk_buff *skb)
 {
 	__u32 zero = 0;
-	__u64 *last = bpf_map_lookup_elem(&handled_skbs, &zero);
+	__u64 *last = bpf_map_lookup_elem(&handled_packets, &zero);
 
 	if (last)
-		*last = skb;
+		*last = (__u64)SONDE_READ(access, skb, head);
 	return 0;
 }
 
 static __always_inline int drop_handled_arg1(void *ctx, const __u64 *args, enum sonde_access access)
 {
-	return drop_handled(args[0]);
+	return drop_handled(access, (struct sk_buff *)args[0]);
 }
 
 static __always_inline int drop_handled_arg2(void *ctx, const __u64 *args, enum sonde_access access)
 {
-	return drop_handled(args[1]);
+	return drop_handled(access, (struct sk_buff *)args[1]);
 }
 
-/* the programs of a tool that tells handled packets from dropped ones; see drop_hooks in tools/drop/meaning.h */
+/* the programs of a tool that tells handled packets from dropped ones; their rows: DROP_HOOKS in tools/drop/meaning.h */
 #define HOOKS_HANDLED                                                                              \
 	HOOK_FUNCTION(timewait, tcp_timewait_state_process, drop_handled_arg2)                     \
+	HOOK_FUNCTION(raw4, raw_rcv, drop_handled_arg2)                                            \
+	HOOK_FUNCTION(raw6, rawv6_rcv, drop_handled_arg2)                                          \
 	HOOK_FUNCTION(ndisc, ndisc_rcv, drop_handled_arg1)                                         \
+	HOOK_FUNCTION(icmp6_echo, icmpv6_echo_reply, drop_handled_arg1)                            \
 	HOOK_FUNCTION(icmp6_error, icmpv6_notify, drop_handled_arg1)                               \
 	HOOK_FUNCTION(mld_query, igmp6_event_query, drop_handled_arg1)                             \
 	HOOK_FUNCTION(mld_report, igmp6_event_report, drop_handled_arg1)
@@ -83,12 +87,12 @@ static __always_inline bool drop_in_text(__u64 address, const volatile struct so
 	return address - text->start < text->size;
 }
 
-static __always_inline bool drop_was_handled(const struct sk_buff *skb)
+static __always_inline bool drop_was_handled(enum sonde_access access, struct sk_buff *skb)
 {
 	__u32 zero = 0;
-	__u64 *last = bpf_map_lookup_elem(&handled_skbs, &zero);
+	__u64 *last = bpf_map_lookup_elem(&handled_packets, &zero);
 
-	if (!last || *last != (__u64)skb)
+	if (!last || *last != (__u64)SONDE_READ(access, skb, head))
 		return false;
 	*last = 0;
 	return true;
@@ -117,7 +121,9 @@ static __always_inline bool drop_is_message(enum sonde_access access, struct sk_
 
 static __always_inline bool drop_is_benign(enum sonde_access access, const struct drop *drop)
 {
-	if (drop_is_message(access, drop->skb))
+	struct sk_buff *skb = drop->skb;
+
+	if (drop_is_message(access, skb))
 		return true;
 	for (__u32 i = 0; i < SONDE_BENIGN_MAX; i++) {
 		if (i >= benign_count)
@@ -126,11 +132,33 @@ static __always_inline bool drop_is_benign(enum sonde_access access, const struc
 			continue;
 		if (!benign_ranges[i].any_reason && drop->reason != benign_ranges[i].reason)
 			continue;
-		if (benign_ranges[i].handled_only && !drop_was_handled(drop->skb))
+		if (benign_ranges[i].empty_only && SONDE_READ(access, skb, len))
+			continue;
+		if (benign_ranges[i].handled_only && !drop_was_handled(access, skb))
 			continue;
 		return true;
 	}
 	return false;
+}
+
+/**
+ * drop_length: the frame's length in bytes, as packet_parse() counts it, without
+ * reading the packet: from its Ethernet header where there is one, else from L3.
+ */
+static __always_inline __u32 drop_length(enum sonde_access access, struct sk_buff *skb)
+{
+	__u32 mac = SONDE_READ(access, skb, mac_header), network = SONDE_READ(access, skb, network_header);
+	__u32 data = SONDE_READ(access, skb, data) - SONDE_READ(access, skb, head);
+	__u32 length = SONDE_READ(access, skb, len), start = data;
+	struct sonde_vlan tag;
+
+	if (mac != PACKET_MAC_UNSET && (!network || mac <= network))
+		start = mac;
+	else if (network)
+		start = network;
+	if (packet_tag(access, skb, &tag))
+		length += 4;
+	return length + data - start;
 }
 
 /* start of do_execute_actions() of a kernel whose Open vSwitch gives no reasons */

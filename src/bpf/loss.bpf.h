@@ -6,7 +6,8 @@
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, LOSS_MAX);
-	__type(key, __u32);
+	/* the enum stands in the object's BTF because of this: the ledger reads its names there */
+	__type(key, enum sonde_loss);
 	__type(value, __u64);
 } losses SEC(".maps");
 

@@ -10,7 +10,7 @@
 
 /** device_use_map: file descriptor of the map that programs enter names into; -1: none. */
 void device_use_map(int fd);
-/** device_name: the name as it was when the row's first packet was seen; false if it is not known. */
+/** device_name: the device's name, 16 bytes padded with zeros; false if nobody knows it. */
 bool device_name(const struct sonde_device_key *key, sonde_name name);
 
 #endif

@@ -119,9 +119,11 @@ static void device_text(const struct sonde_device_key *key, const char *name, FI
 {
 	if (key->ifindex == SONDE_ANY_DEVICE)
 		;
-	else if (name)
-		fprintf(to, "dev %s ", name);
-	else if (key->ifindex)
+	else if (name) {
+		fputs("dev ", to);
+		field_plain(name, sizeof(sonde_name), to);
+		fputc(' ', to);
+	} else if (key->ifindex)
 		fprintf(to, "dev #%u ", key->ifindex);
 	else
 		fputs("no device ", to);

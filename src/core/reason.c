@@ -58,8 +58,8 @@ static void enum_read(const struct btf *btf, const char *enum_name, uint32_t sub
 		const char *name = name_shorten(btf__name_by_offset(btf, entries[i].name_off));
 		struct reason *more;
 
-		/* markers such as __OVS_DROP_REASON and ..._MAX, ..._MASK are no reasons */
-		if (number >> SUBSYS_SHIFT != subsys || !strncmp(name, "__", 2) || !strcmp(name, "MAX") ||
+		/* 0 says that nothing was dropped, also where a kernel gives no reason; markers such as __OVS_DROP_REASON and ..._MAX, ..._MASK are no reasons */
+		if (!number || number >> SUBSYS_SHIFT != subsys || !strncmp(name, "__", 2) || !strcmp(name, "MAX") ||
 		    (strlen(name) > 4 && !strcmp(name + strlen(name) - 4, "_MAX")))
 			continue;
 		more = reallocarray(reasons, count + 1, sizeof(*reasons));

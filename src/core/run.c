@@ -34,8 +34,13 @@
 __attribute__((format(printf, 2, 0)))
 static void run_say(const struct run *run, const char *format, va_list args)
 {
+	char words[512];
+
+	vsnprintf(words, sizeof(words), format, args);
 	fprintf(stderr, "netsonde %s: ", run->command);
-	vfprintf(stderr, format, args);
+	/* what the user typed, and names of devices and tasks, may hold control characters */
+	for (const char *c = words; *c; c++)
+		fputc((unsigned char)*c < ' ' || *c == 127 ? '?' : *c, stderr);
 	fputc('\n', stderr);
 }
 
@@ -237,8 +242,12 @@ static int loop(struct run *run, int signals)
 	while (!run->stop) {
 		struct epoll_event event;
 
-		if (epoll_wait(epoll, &event, 1, -1) != 1)
+		/* a perf buffer that was full when nobody read it does not wake us again */
+		if (epoll_wait(epoll, &event, 1, buffer ? 1000 : -1) != 1) {
+			if (buffer)
+				buffer_consume(buffer);
 			continue;
+		}
 		wake(run, event.data.u32, fds[event.data.u32], buffer);
 		interval_ended = event.data.u32 == WAKE_INTERVAL;
 	}

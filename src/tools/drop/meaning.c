@@ -154,17 +154,24 @@ const char *meaning_of(uint32_t reason, uint64_t place)
  * Frees by the drop function that lose nothing. reason NULL: on a kernel
  * without reasons, or where it gives the unspecific one; "*": any. handled:
  * only if a function of HOOKS_HANDLED has just had the packet, because real
- * drops are freed from the same place.
+ * drops are freed from the same place. empty: only if no payload is left.
  */
 static const struct {
 	const char *function, *reason;
-	bool handled;
+	bool handled, empty;
 } benign[] = {
 	/* a TIME_WAIT socket has taken note of the segment: the end of every connection */
 	{ "tcp_v4_rcv", NULL, true },
 	{ "tcp_v6_rcv", NULL, true },
-	/* before 6.2 only echo counted as a success; neighbour discovery, errors and MLD were freed as drops */
+	/* an echo reply that a raw socket got its clone of: nobody else wants it */
+	{ "icmp_rcv", "NO_SOCKET", true },
+	{ "icmp_rcv", NULL, true },
+	{ "ping_rcv", "NO_SOCKET", true },
+	{ "icmpv6_rcv", "NO_SOCKET", true },
+	/* before 6.2 of ICMPv6 nothing counted as a success: neighbour discovery, echo and errors were freed as drops */
 	{ "icmpv6_rcv", NULL, true },
+	/* the peer's FIN, still in the queue of a socket that is destroyed; with data it is loss */
+	{ "sk_stream_kill_queues", "*", false, true },
 };
 
 bool benign_needs_handled(const struct run *run)
@@ -214,6 +221,7 @@ void drop_set(struct run *run)
 			.reason = reason,
 			.any_reason = any,
 			.handled_only = benign[i].handled,
+			.empty_only = benign[i].empty,
 		};
 	}
 }

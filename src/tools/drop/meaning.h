@@ -24,6 +24,11 @@ bool ovs_drops_silently(const struct run *run);
 	  "TCP segments that a TIME_WAIT socket took: they are not told from drops" },             \
 	{ "ndisc", true, benign_needs_handled,                                                     \
 	  "IPv6 neighbour discovery messages: handled ones are not told from drops" },             \
+	{ "raw4", true, benign_needs_handled,                                                      \
+	  "ICMP echo replies that a raw socket (ping) got: they are not told from drops" },        \
+	{ "raw6", true, benign_needs_handled,                                                      \
+	  "ICMPv6 echo replies that a raw socket (ping) got: they are not told from drops" },      \
+	{ "icmp6_echo", true, benign_needs_handled, NULL },                                        \
 	{ "icmp6_error", true, benign_needs_handled,                                               \
 	  "ICMPv6 errors: handled ones are not told from drops" },                                 \
 	{ "mld_query", true, benign_needs_handled, NULL },                                         \

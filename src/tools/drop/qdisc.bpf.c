@@ -139,7 +139,7 @@ static __always_inline int qdisc_dropped(void *ctx, enum sonde_access access, st
 	ops = SONDE_READ(access, qdisc, ops);
 	bpf_probe_read_kernel(key.kind, sizeof(key.kind), ops->id);
 	key.return_code = SONDE_XMIT_UNKNOWN;
-	row.bytes = SONDE_READ(access, skb, len);
+	row.bytes = drop_length(access, skb);
 	row.qlen = SONDE_READ(access, qdisc, q.qlen);
 	row.backlog = SONDE_READ(access, qdisc, qstats.backlog);
 	/* a queue over its limit may drop other packets than the one that was to be enqueued */

@@ -66,7 +66,7 @@ static __always_inline int count_drop(void *ctx, struct drop drop, enum sonde_ac
 	if (cfg_by_flow)
 		flow_parse(access, skb, &key.flow);
 
-	first.bytes = SONDE_READ(access, skb, len);
+	first.bytes = drop_length(access, skb);
 	row = bpf_map_lookup_elem(&drops, &key);
 	if (row) {
 		row->count += 1;

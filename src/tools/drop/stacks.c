@@ -10,6 +10,7 @@
 #include "abi/drop.h"
 #include "core/clock.h"
 #include "core/device.h"
+#include "core/field.h"
 #include "core/ledger.h"
 #include "core/object.h"
 #include "core/record.h"
@@ -263,20 +264,24 @@ static uint64_t benign_take_out(struct table *table)
 /* the place that saw most of the packets: each place counts a packet once, so this is the best count of them all */
 static uint64_t seen_most(const struct table *seen, char *at, size_t size)
 {
-	static const char *const where[] = { "rx", "tx", "sent by this host" };
+	static const char *const where[] = { " rx", " tx", "sent by this host" };
 	const struct seen_key *key;
-	char name[17] = "";
+	sonde_name name;
+	FILE *to;
 
 	snprintf(at, size, "nowhere");
 	if (!seen->count)
 		return 0;
 	key = (const void *)table_key(seen, 0);
-	if (key->where == SEEN_local_out)
-		snprintf(at, size, "%s", where[key->where]);
-	else if (device_name(&key->device, name))
-		snprintf(at, size, "%s %s", name, where[key->where]);
-	else
-		snprintf(at, size, "#%u %s", key->device.ifindex, where[key->where]);
+	to = fmemopen(at, size, "w");
+	if (!to)
+		return table_values(seen, 0)[0];
+	if (key->where != SEEN_local_out && device_name(&key->device, name))
+		field_plain(name, sizeof(name), to);
+	else if (key->where != SEEN_local_out)
+		fprintf(to, "#%u", key->device.ifindex);
+	fputs(where[key->where], to);
+	fclose(to);
 	return table_values(seen, 0)[0];
 }
 
