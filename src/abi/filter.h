@@ -27,15 +27,19 @@ enum sonde_filter_set {
 	FILTER_ARP = 1 << 10,		/* ARP, instead of a protocol number */
 	FILTER_IP4 = 1 << 11,		/* an IPv6 packet cannot match: follows from an address */
 	FILTER_IP6 = 1 << 12,		/* an IPv4 packet cannot match */
-	FILTER_INNER = 1 << 13,		/* addresses, ports and protocol are those inside a tunnel */
+	FILTER_INNER = 1 << 13,		/* type, addresses, ports and protocol are those in a tunnel */
 	FILTER_VNI = 1 << 14,		/* in a tunnel with this network identifier */
 	FILTER_TYPE = 1 << 15,		/* the EtherType behind VLAN tags */
+	FILTER_NOT_HOST = 1 << 16,	/* not_host is neither source nor destination */
+	FILTER_NOT_HOST6 = 1 << 17,	/* not_host is an IPv6 address */
 };
 
 #define FILTER_ADDRESSES (FILTER_SRC | FILTER_DST | FILTER_HOST)
 #define FILTER_PORTS (FILTER_SRC_PORT | FILTER_DST_PORT | FILTER_PORT)
-#define FILTER_HEADERS \
+/* those that only a packet with an IP header, or ARP, can pass */
+#define FILTER_IP \
 	(FILTER_ADDRESSES | FILTER_PORTS | FILTER_PROTOCOL | FILTER_ARP | FILTER_IP4 | FILTER_IP6)
+#define FILTER_HEADERS (FILTER_IP | FILTER_TYPE | FILTER_NOT_HOST)
 #define FILTER_TUNNEL (FILTER_INNER | FILTER_VNI)
 
 /** Address bits outside the mask are zero. */
@@ -67,7 +71,7 @@ struct sonde_filter {
 	__u16 eth_type;
 	__u8 protocol;
 	__u8 unused[3];
-	struct sonde_prefix src, dst, host;
+	struct sonde_prefix src, dst, host, not_host;
 	struct sonde_ports src_port, dst_port, port;
 };
 

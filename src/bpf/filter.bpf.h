@@ -10,7 +10,11 @@
 #include "abi/filter.h"
 #include "packet.bpf.h"
 
+#ifdef SONDE_NATIVE
+static struct sonde_filter flt;	/* tests set it again and again */
+#else
 const volatile struct sonde_filter flt = {};
+#endif
 
 static __always_inline bool filter_device(enum sonde_access access, struct sk_buff *skb,
 					  struct net_device *dev)
@@ -21,7 +25,7 @@ static __always_inline bool filter_device(enum sonde_access access, struct sk_bu
 	} name;
 
 	if (!dev)
-		return SONDE_READ(access, skb, skb_iif) == (int)flt.ifindex;
+		return flt.ifindex && SONDE_READ(access, skb, skb_iif) == (int)flt.ifindex;
 	SONDE_COPY(name.name, sizeof(name.name), dev->name);
 	return name.quad[0] == flt.device_quad[0] && name.quad[1] == flt.device_quad[1];
 }
@@ -41,6 +45,12 @@ static __always_inline bool filter_ip4(__u32 set, __u32 src, __u32 dst)
 	       filter_ip4_address(&flt.host, dst);
 }
 
+static __always_inline bool filter_ip4_not(__u32 set, __u32 src, __u32 dst)
+{
+	return set & FILTER_NOT_HOST && !(set & FILTER_NOT_HOST6) &&
+	       (filter_ip4_address(&flt.not_host, src) || filter_ip4_address(&flt.not_host, dst));
+}
+
 static __always_inline bool filter_ip6_address(const volatile struct sonde_prefix *prefix,
 					       const union sonde_address *address)
 {
@@ -56,6 +66,13 @@ static __always_inline bool filter_ip6(__u32 set, const struct wire_ip6 *ip)
 		return false;
 	return !(set & FILTER_HOST) || filter_ip6_address(&flt.host, &ip->src) ||
 	       filter_ip6_address(&flt.host, &ip->dst);
+}
+
+static __always_inline bool filter_ip6_not(__u32 set, const struct wire_ip6 *ip)
+{
+	return set & FILTER_NOT_HOST && set & FILTER_NOT_HOST6 &&
+	       (filter_ip6_address(&flt.not_host, &ip->src) ||
+		filter_ip6_address(&flt.not_host, &ip->dst));
 }
 
 /* no branches: sixteen of them, four times, would be a lot of paths to verify */
@@ -98,17 +115,22 @@ static __noinline int filter_ports(const struct packet_l4 *l4)
 	return sonde_forget(filter_ports_set(flt.set, l4));
 }
 
-/* addresses, protocol and ports of the packet whose L3 is at off */
+/* type, addresses, protocol and ports of the packet whose L3 is at off */
 static __always_inline bool filter_headers(__u32 set, const struct packet_cursor *cursor, __u32 off,
 					   __u32 type)
 {
 	union wire_l3 wire;
 	struct packet_l4 l4;
 
+	if (set & FILTER_TYPE && type != flt.eth_type)
+		return false;
+	if (!(set & (FILTER_IP | FILTER_NOT_HOST)))
+		return true;
 	if (type == PACKET_IP4) {
 		if (set & (FILTER_IP6 | FILTER_ARP) || packet_ip4(cursor, off, &wire.ip4))
 			return false;
-		if (!filter_ip4(set, wire.ip4.src, wire.ip4.dst))
+		if (!filter_ip4(set, wire.ip4.src, wire.ip4.dst) ||
+		    filter_ip4_not(set, wire.ip4.src, wire.ip4.dst))
 			return false;
 		if (set & FILTER_PROTOCOL && wire.ip4.protocol != flt.protocol)
 			return false;
@@ -118,7 +140,7 @@ static __always_inline bool filter_headers(__u32 set, const struct packet_cursor
 	} else if (type == PACKET_IP6) {
 		if (set & (FILTER_IP4 | FILTER_ARP) || packet_ip6(cursor, off, &wire.ip6))
 			return false;
-		if (!filter_ip6(set, &wire.ip6))
+		if (!filter_ip6(set, &wire.ip6) || filter_ip6_not(set, &wire.ip6))
 			return false;
 		if (!(set & (FILTER_PROTOCOL | FILTER_PORTS)))
 			return true;
@@ -127,14 +149,20 @@ static __always_inline bool filter_headers(__u32 set, const struct packet_cursor
 			return false;
 		if (!(set & FILTER_PORTS))
 			return true;
-	} else {
-		if (type != PACKET_ARP || set & (FILTER_IP6 | FILTER_PROTOCOL | FILTER_PORTS))
+	} else if (type == PACKET_ARP) {
+		__u32 sender, target;
+
+		if (set & (FILTER_IP6 | FILTER_PROTOCOL | FILTER_PORTS))
 			return false;
-		if (!(set & FILTER_ADDRESSES))
+		if (!(set & (FILTER_ADDRESSES | FILTER_NOT_HOST)))
 			return true;
-		return !packet_arp(cursor, off, &wire.arp) &&
-		       filter_ip4(set, packet_arp_address(wire.arp.sender_ip),
-				  packet_arp_address(wire.arp.target_ip));
+		if (packet_arp(cursor, off, &wire.arp))
+			return !(set & FILTER_ADDRESSES);
+		sender = packet_arp_address(wire.arp.sender_ip);
+		target = packet_arp_address(wire.arp.target_ip);
+		return filter_ip4(set, sender, target) && !filter_ip4_not(set, sender, target);
+	} else {
+		return !(set & FILTER_IP);
 	}
 	return filter_ports(&l4);
 }
@@ -206,12 +234,10 @@ static __always_inline bool filter_pass(enum sonde_access access, struct sk_buff
 				return false;
 		}
 	}
-	if (!(set & (FILTER_VLAN | FILTER_TYPE | FILTER_HEADERS | FILTER_TUNNEL)))
+	if (!(set & (FILTER_VLAN | FILTER_HEADERS | FILTER_TUNNEL)))
 		return true;
 	packet_locate(access, skb, &place, &tags);
 	if (set & FILTER_VLAN && !filter_vlan(access, skb, &place, &tags))
-		return false;
-	if (set & FILTER_TYPE && place.type != flt.eth_type)
 		return false;
 	if (set & FILTER_HEADERS && !(set & FILTER_INNER) &&
 	    !filter_headers(set, &place.cursor, place.l3, place.type))

@@ -319,6 +319,21 @@ static __always_inline bool packet_read_frame(struct packet_frame *frame, struct
 	       frame->place.type == frame->protocol;
 }
 
+/*
+ * A packet that this host sends has its IP header before skb->protocol is set
+ * (in __ip_local_out()). The first byte of IPv4 without options is 0x45.
+ */
+static __always_inline __u16 packet_guess(const struct packet_place *place)
+{
+	__u8 first;
+
+	if (packet_load(&place->cursor, place->l3, &first, sizeof(first)))
+		return 0;
+	if (first >= 0x45 && first <= 0x4f)
+		return PACKET_IP4;
+	return first >> 4 == 6 ? PACKET_IP6 : 0;
+}
+
 /* whether the skb's own words say where L3 is: most do */
 static __always_inline bool packet_is_plain(const struct packet_place *place)
 {
@@ -345,7 +360,9 @@ static __always_inline bool packet_read(struct packet_frame *frame, struct wire_
 	     (said.l3 >= said.mac + sizeof(*eth) && said.l3 <= place->l3)))
 		return true;
 	place->l3 = known ? said.l3 : frame->data;
-	place->type = said.type < PACKET_TYPE_MIN ? 0 : said.type;
+	place->type = said.type;
+	if (said.type < PACKET_TYPE_MIN)
+		place->type = known && !said.type ? packet_guess(place) : 0;
 	packet_walk_tags(place, &frame->tags);
 	return false;
 }
@@ -851,6 +868,32 @@ static __noinline int packet_parse_frame(struct packet_frame *frame, struct sond
 	packet_put_l3(&place->cursor, place->l3, &out->outer, &l4);
 	packet_put_tunnel(&l4, out);
 	return 0;
+}
+
+/**
+ * packet_length: the length that packet_parse() gives, for programs that do not
+ * parse: of the frame where there is one, with a VLAN tag that the skb holds.
+ * Cost: some 30 instructions (direct).
+ */
+static __always_inline __u32 packet_length(enum sonde_access access, struct sk_buff *skb)
+{
+	struct net_device *dev = sonde_dev(access, skb);
+	__u32 network = SONDE_READ(access, skb, network_header);
+	__u32 mac = SONDE_READ(access, skb, mac_header);
+	__u64 head = sonde_address_of(SONDE_READ(access, skb, head));
+	__u32 data = sonde_address_of(SONDE_READ(access, skb, data)) - head;
+	__u32 length = SONDE_READ(access, skb, len) + data;
+	__u16 type = dev ? SONDE_READ(access, dev, type) : PACKET_ETHER;
+	struct sonde_vlan tag;
+
+	if (packet_tag(access, skb, &tag))
+		length += sizeof(struct wire_vlan);
+	if (!network || network >= SONDE_READ(access, skb, tail))
+		network = mac == PACKET_MAC_UNSET ? data : mac + sizeof(struct wire_eth);
+	if (mac != PACKET_MAC_UNSET && (type == PACKET_ETHER || type == PACKET_LOOPBACK) &&
+	    (mac == network || mac + sizeof(struct wire_eth) <= network))
+		return length - mac;
+	return length - network;
 }
 
 /**

@@ -26,7 +26,7 @@ enum sonde_access {
 #define __always_inline inline __attribute__((always_inline))
 #endif
 #ifndef __noinline
-#define __noinline __attribute__((noinline))
+#define __noinline __attribute__((noinline, unused))
 #endif
 
 /* what the kernel that a test plays has */
@@ -34,10 +34,16 @@ static struct {
 	bool vlan_all, vlan_present;
 } sonde_native = { .vlan_all = true };
 
+static inline int sonde_native_copy(void *dst, size_t size, const void *src)
+{
+	memcpy(dst, src, size);
+	return 0;
+}
+
 #define SONDE_READ(access, ptr, field) ((void)(access), (ptr)->field)
 #define SONDE_READ_BITS(access, ptr, field) ((void)(access), (ptr)->field)
 #define SONDE_EXISTS(ptr, field) ((void)(ptr), sonde_native.field)
-#define SONDE_COPY(dst, size, src) (memcpy(dst, src, size), 0)
+#define SONDE_COPY(dst, size, src) sonde_native_copy(dst, size, src)
 
 #else
 

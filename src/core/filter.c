@@ -1,15 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* filter.c: filter options to the filter in rodata. */
+/* filter.c: filter options to the filter in rodata. An option given twice is an error: tests are ANDed. */
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/filter.h"
+
+enum {
+	TYPE_IP4 = 0x0800,
+	TYPE_ARP = 0x0806,
+	TYPE_IP6 = 0x86dd,
+};
 
 /* a whole number in decimal or, with 0x, hexadecimal, that ends at end; -EINVAL if there is none or it is too large */
 static int number_parse(const char *text, const char *end, unsigned long max, unsigned long *number)
@@ -83,6 +93,17 @@ int filter_parse_ports(const char *text, struct sonde_ports *ports, char *why, s
 	}
 }
 
+/* notes that a test is set; an error if it was */
+static int test_set(struct run *run, uint32_t bit, char *why, size_t size)
+{
+	if (run->filter->set & bit) {
+		snprintf(why, size, "given twice");
+		return -EINVAL;
+	}
+	run->filter->set |= bit;
+	return 0;
+}
+
 static int family_set(struct run *run, int family, char *why, size_t size)
 {
 	uint32_t wanted = family == 4 ? FILTER_IP4 : FILTER_IP6;
@@ -97,13 +118,11 @@ static int family_set(struct run *run, int family, char *why, size_t size)
 
 static int prefix_set(struct run *run, const char *value, uint32_t bit, struct sonde_prefix *prefix, char *why, size_t size)
 {
-	int family, err = filter_parse_prefix(value, prefix, &family, why, size);
+	int family, err = test_set(run, bit, why, size);
 
 	if (!err)
-		err = family_set(run, family, why, size);
-	if (!err)
-		run->filter->set |= bit;
-	return err;
+		err = filter_parse_prefix(value, prefix, &family, why, size);
+	return err ? err : family_set(run, family, why, size);
 }
 
 static int src_ip_parse(struct run *run, const char *value, char *why, size_t size)
@@ -121,13 +140,23 @@ static int host_parse(struct run *run, const char *value, char *why, size_t size
 	return prefix_set(run, value, FILTER_HOST, &run->filter->host, why, size);
 }
 
-static int ports_set(struct run *run, const char *value, uint32_t bit, struct sonde_ports *ports, char *why, size_t size)
+/* an address to stay away from says nothing of what else may pass */
+static int not_host_parse(struct run *run, const char *value, char *why, size_t size)
 {
-	int err = filter_parse_ports(value, ports, why, size);
+	int family, err = test_set(run, FILTER_NOT_HOST, why, size);
 
 	if (!err)
-		run->filter->set |= bit;
+		err = filter_parse_prefix(value, &run->filter->not_host, &family, why, size);
+	if (!err && family == 6)
+		run->filter->set |= FILTER_NOT_HOST6;
 	return err;
+}
+
+static int ports_set(struct run *run, const char *value, uint32_t bit, struct sonde_ports *ports, char *why, size_t size)
+{
+	int err = test_set(run, bit, why, size);
+
+	return err ? err : filter_parse_ports(value, ports, why, size);
 }
 
 static int src_port_parse(struct run *run, const char *value, char *why, size_t size)
@@ -159,6 +188,10 @@ static int protocol_parse(struct run *run, const char *value, char *why, size_t 
 	/* what the older tools call "no filter" */
 	if (!strcasecmp(value, "all"))
 		return 0;
+	if (run->filter->set & (FILTER_ARP | FILTER_PROTOCOL)) {
+		snprintf(why, size, "given twice");
+		return -EINVAL;
+	}
 	if (!strcasecmp(value, "arp")) {
 		run->filter->set |= FILTER_ARP;
 		return 0;
@@ -185,7 +218,7 @@ static int type_parse(struct run *run, const char *value, char *why, size_t size
 		const char *name;
 		unsigned short type;
 	} names[] = {
-		{ "ipv4", 0x0800 }, { "arp", 0x0806 }, { "rarp", 0x8035 }, { "ipv6", 0x86dd },
+		{ "ipv4", TYPE_IP4 }, { "arp", TYPE_ARP }, { "rarp", 0x8035 }, { "ipv6", TYPE_IP6 },
 		{ "flow_control", 0x8808 }, { "mpls", 0x8847 }, { "lldp", 0x88cc },
 	};
 	unsigned long type;
@@ -196,16 +229,14 @@ static int type_parse(struct run *run, const char *value, char *why, size_t size
 		if (strcasecmp(names[i].name, value))
 			continue;
 		run->filter->eth_type = names[i].type;
-		run->filter->set |= FILTER_TYPE;
-		return 0;
+		return test_set(run, FILTER_TYPE, why, size);
 	}
 	if (number_parse(value, value + strlen(value), 0xffff, &type) || type < 0x600) {
 		snprintf(why, size, "not an EtherType: ipv4, ipv6, arp, rarp, lldp, mpls, flow_control or 0x0600 to 0xffff");
 		return -EINVAL;
 	}
 	run->filter->eth_type = type;
-	run->filter->set |= FILTER_TYPE;
-	return 0;
+	return test_set(run, FILTER_TYPE, why, size);
 }
 
 static int dev_parse(struct run *run, const char *value, char *why, size_t size)
@@ -216,8 +247,7 @@ static int dev_parse(struct run *run, const char *value, char *why, size_t size)
 	}
 	memset(run->filter->device, 0, sizeof(run->filter->device));
 	memcpy(run->filter->device, value, strlen(value));
-	run->filter->set |= FILTER_DEVICE;
-	return 0;
+	return test_set(run, FILTER_DEVICE, why, size);
 }
 
 static int vlan_parse(struct run *run, const char *value, char *why, size_t size)
@@ -229,8 +259,7 @@ static int vlan_parse(struct run *run, const char *value, char *why, size_t size
 		return -EINVAL;
 	}
 	run->filter->vlan = id;
-	run->filter->set |= FILTER_VLAN;
-	return 0;
+	return test_set(run, FILTER_VLAN, why, size);
 }
 
 static int vni_parse(struct run *run, const char *value, char *why, size_t size)
@@ -242,8 +271,7 @@ static int vni_parse(struct run *run, const char *value, char *why, size_t size)
 		return -EINVAL;
 	}
 	run->filter->vni = vni;
-	run->filter->set |= FILTER_VNI;
-	return 0;
+	return test_set(run, FILTER_VNI, why, size);
 }
 
 static int inner_parse(struct run *run, const char *value, char *why, size_t size)
@@ -255,30 +283,106 @@ static int inner_parse(struct run *run, const char *value, char *why, size_t siz
 	return 0;
 }
 
+/* the inode of the namespace at path; 0 if it is none */
+static uint32_t netns_at(const char *path)
+{
+	struct stat info, own;
+
+	if (stat(path, &info) || stat("/proc/self/ns/net", &own) || info.st_dev != own.st_dev)
+		return 0;
+	return info.st_ino;
+}
+
 /* by the inode that the kernel shows, a path to a namespace, or a name as "ip netns" has it */
 static int netns_parse(struct run *run, const char *value, char *why, size_t size)
 {
 	unsigned long inode;
-	struct stat info;
 	char path[256];
 
 	if (number_parse(value, value + strlen(value), UINT32_MAX, &inode)) {
 		snprintf(path, sizeof(path), "%s%s", strchr(value, '/') ? "" : "/run/netns/", value);
-		if (stat(path, &info)) {
-			snprintf(why, size, "no such network namespace (an inode number, a path, or a name in /run/netns)");
-			return -EINVAL;
-		}
-		inode = info.st_ino;
+		inode = netns_at(path);
+	}
+	if (!inode) {
+		snprintf(why, size, "no such network namespace (an inode number, a path, or a name in /run/netns)");
+		return -EINVAL;
 	}
 	run->filter->netns = inode;
-	run->filter->set |= FILTER_NETNS;
+	return test_set(run, FILTER_NETNS, why, size);
+}
+
+/* a descriptor of the namespace with this inode, by a name or a process in it; -1 if neither is found */
+static int netns_open_in(const char *folder, const char *tail, uint32_t inode)
+{
+	DIR *names = opendir(folder);
+	struct dirent *name;
+	char path[512];
+	int fd = -1;
+
+	while (fd < 0 && names && (name = readdir(names))) {
+		snprintf(path, sizeof(path), "%s/%s%s", folder, name->d_name, tail);
+		if (netns_at(path) == inode)
+			fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	if (names)
+		closedir(names);
+	return fd;
+}
+
+static int netns_open(uint32_t inode)
+{
+	int fd = netns_open_in("/run/netns", "", inode);
+
+	return fd < 0 ? netns_open_in("/proc", "/ns/net", inode) : fd;
+}
+
+/* the kernel's name of the device (it may be known by others) and its number; not 0: it has none */
+static int device_find(struct sonde_filter *filter)
+{
+	char name[IF_NAMESIZE] = "";
+
+	filter->ifindex = if_nametoindex(filter->device);
+	if (!filter->ifindex || !if_indextoname(filter->ifindex, name))
+		return -ENODEV;
+	memset(filter->device, 0, sizeof(filter->device));
+	memcpy(filter->device, name, strlen(name));
 	return 0;
+}
+
+/*
+ * A device's name and number mean something in one namespace only: the one
+ * given, or ours. One that cannot be entered is believed to have the device.
+ */
+static int device_settle(struct sonde_filter *filter)
+{
+	uint32_t own = netns_at("/proc/self/ns/net");
+	int home, other, err = 0;
+
+	if (!(filter->set & FILTER_NETNS))
+		filter->netns = own;
+	filter->set |= FILTER_NETNS;
+	if (filter->netns == own)
+		return device_find(filter);
+	home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	other = netns_open(filter->netns);
+	if (home >= 0 && other >= 0 && !setns(other, CLONE_NEWNET)) {
+		err = device_find(filter);
+		if (setns(home, CLONE_NEWNET))
+			err = -errno;
+	}
+	if (home >= 0)
+		close(home);
+	if (other >= 0)
+		close(other);
+	return err;
 }
 
 const struct option_row filter_rows[] = {
 	{ OPTION_PARSED, "src-ip", "ADDR[/N]", "source address or prefix, IPv4 or IPv6", .parse = src_ip_parse },
 	{ OPTION_PARSED, "dst-ip", "ADDR[/N]", "destination address or prefix", .parse = dst_ip_parse },
 	{ OPTION_PARSED, "host", "ADDR[/N]", "source or destination address or prefix", .parse = host_parse },
+	{ OPTION_PARSED, "not-host", "ADDR[/N]", "neither source nor destination address or prefix", "expt-ip",
+	  .parse = not_host_parse },
 	{ OPTION_PARSED, "src-port", "LIST", "source ports: 80,443,1000-2000", .parse = src_port_parse },
 	{ OPTION_PARSED, "dst-port", "LIST", "destination ports", .parse = dst_port_parse },
 	{ OPTION_PARSED, "port", "LIST", "source or destination ports", .parse = port_parse },
@@ -295,41 +399,54 @@ const struct option_row filter_rows[] = {
 	{ OPTION_END },
 };
 
+/* what no packet can pass; NULL: nothing */
+static const char *contradiction(const struct sonde_filter *filter)
+{
+	uint32_t set = filter->set, not_of_type = 0;
+	bool ports = filter->protocol == IPPROTO_TCP || filter->protocol == IPPROTO_UDP ||
+		     filter->protocol == IPPROTO_SCTP;
+
+	if (set & FILTER_PROTOCOL && filter->protocol == IPPROTO_ICMPV6 && set & FILTER_IP4)
+		return "--protocol icmpv6 contradicts an IPv4 address";
+	if (set & FILTER_ARP && set & (FILTER_PORTS | FILTER_IP6))
+		return "--protocol arp contradicts ports and IPv6 addresses";
+	if (set & FILTER_PROTOCOL && set & FILTER_PORTS && !ports)
+		return "--protocol and a port contradict each other: only tcp, udp and sctp have ports";
+	if (set & FILTER_INNER && !(set & FILTER_HEADERS))
+		return "--inner needs an address, port, protocol or type to look for inside the tunnel";
+	if (set & FILTER_TYPE) {
+		switch (filter->eth_type) {
+		case TYPE_IP4: not_of_type = FILTER_IP6 | FILTER_ARP; break;
+		case TYPE_IP6: not_of_type = FILTER_IP4 | FILTER_ARP; break;
+		case TYPE_ARP: not_of_type = FILTER_IP6 | FILTER_PROTOCOL | FILTER_PORTS; break;
+		default: not_of_type = FILTER_IP;
+		}
+	}
+	return set & not_of_type ? "--type contradicts an address, port or protocol" : NULL;
+}
+
 int filter_finish(struct run *run)
 {
 	struct sonde_filter *filter = run->filter;
+	const char *wrong;
 
 	if (!filter)
 		return 0;
 	run->filtered = filter->set != 0;
 	/* one word for both, as for ping */
-	if (filter->set & FILTER_PROTOCOL && filter->protocol == IPPROTO_ICMP && filter->set & FILTER_IP6)
+	if (filter->protocol == IPPROTO_ICMP &&
+	    (filter->set & FILTER_IP6 || (filter->set & FILTER_TYPE && filter->eth_type == TYPE_IP6)))
 		filter->protocol = IPPROTO_ICMPV6;
-	if (filter->set & FILTER_PROTOCOL && filter->protocol == IPPROTO_ICMPV6 && filter->set & FILTER_IP4) {
-		run_error(run, "--protocol icmpv6 contradicts an IPv4 address");
+	wrong = contradiction(filter);
+	if (wrong) {
+		run_error(run, "%s", wrong);
 		return -EINVAL;
 	}
-	if (filter->set & FILTER_ARP && filter->set & (FILTER_PROTOCOL | FILTER_PORTS | FILTER_IP6)) {
-		run_error(run, "--protocol arp contradicts ports, IPv6 addresses and other protocols");
+	if (filter->set & FILTER_DEVICE && device_settle(filter)) {
+		run_error(run, "--dev %.16s: no such device%s", filter->device,
+			  filter->netns == netns_at("/proc/self/ns/net") ?
+				  " (one in another namespace needs --netns too)" : " in that namespace");
 		return -EINVAL;
 	}
-	/* ARP carries IPv4 addresses and is no IPv4 packet */
-	if (filter->set & FILTER_ARP)
-		filter->set &= ~FILTER_IP4;
-	if (filter->set & FILTER_PORTS && filter->set & FILTER_PROTOCOL && filter->protocol != IPPROTO_TCP &&
-	    filter->protocol != IPPROTO_UDP && filter->protocol != IPPROTO_SCTP) {
-		run_error(run, "--protocol and a port contradict each other: only tcp, udp and sctp have ports");
-		return -EINVAL;
-	}
-	if (!(filter->set & FILTER_DEVICE))
-		return 0;
-	filter->ifindex = if_nametoindex(filter->device);
-	if (!filter->ifindex && !(filter->set & FILTER_NETNS)) {
-		run_error(run, "--dev %.16s: no such device (one in another namespace needs --netns too)", filter->device);
-		return -EINVAL;
-	}
-	/* of our namespace: the number means another device elsewhere */
-	if (filter->set & FILTER_NETNS)
-		filter->ifindex = 0;
 	return 0;
 }

@@ -126,6 +126,25 @@ static json_t *ip_json(const struct sonde_headers *h)
 	return ip;
 }
 
+/* whether the second word of an ICMP message is id and seq */
+static bool icmp_has_id(const struct sonde_headers *h)
+{
+	if (h->has & SONDE_HAS_ICMP6)
+		return h->icmp.type == 128 || h->icmp.type == 129;
+	return h->icmp.type == 0 || h->icmp.type == 8 || h->icmp.type == 13 || h->icmp.type == 14;
+}
+
+static json_t *icmp_json(const struct sonde_headers *h)
+{
+	json_t *icmp = json_pack("{s:i, s:i}", "type", h->icmp.type, "code", h->icmp.code);
+
+	if (icmp_has_id(h)) {
+		json_object_set_new(icmp, "id", json_integer(h->icmp.id));
+		json_object_set_new(icmp, "seq", json_integer(h->icmp.seq));
+	}
+	return icmp;
+}
+
 static void l4_json(json_t *object, const struct sonde_headers *h)
 {
 	char flags[48];
@@ -144,8 +163,7 @@ static void l4_json(json_t *object, const struct sonde_headers *h)
 		json_object_set_new(object, "sctp", json_pack("{s:i, s:i, s:I}", "src_port", h->sctp.src_port, "dst_port",
 							      h->sctp.dst_port, "vtag", (json_int_t)h->sctp.vtag));
 	if (h->has & (SONDE_HAS_ICMP | SONDE_HAS_ICMP6))
-		json_object_set_new(object, "icmp", json_pack("{s:i, s:i, s:i, s:i}", "type", h->icmp.type, "code",
-							      h->icmp.code, "id", h->icmp.id, "seq", h->icmp.seq));
+		json_object_set_new(object, "icmp", icmp_json(h));
 }
 
 static void headers_json(json_t *object, const struct sonde_headers *h)
@@ -208,16 +226,19 @@ static void l4_text(struct line *line, const struct sonde_headers *h)
 
 	if (h->has & SONDE_HAS_TCP) {
 		tcp_flags_text(h->tcp.flags, flags, sizeof(flags), " ");
-		add(line, "  TCP %u > %u  %s seq %u ack %u win %u", h->tcp.src_port, h->tcp.dst_port, flags, h->tcp.seq,
+		add(line, "  TCP %u > %u  %s seq %u ack %u win %u", h->tcp.src_port, h->tcp.dst_port, *flags ? flags : "no flags", h->tcp.seq,
 		    h->tcp.ack, h->tcp.window);
 	}
 	if (h->has & SONDE_HAS_UDP)
 		add(line, "  UDP %u > %u", h->udp.src_port, h->udp.dst_port);
 	if (h->has & SONDE_HAS_SCTP)
 		add(line, "  SCTP %u > %u vtag 0x%x", h->sctp.src_port, h->sctp.dst_port, h->sctp.vtag);
-	if (h->has & (SONDE_HAS_ICMP | SONDE_HAS_ICMP6))
-		add(line, "  %s type %u code %u id %u seq %u", h->has & SONDE_HAS_ICMP ? "ICMP" : "ICMPv6", h->icmp.type,
-		    h->icmp.code, h->icmp.id, h->icmp.seq);
+	if (h->has & (SONDE_HAS_ICMP | SONDE_HAS_ICMP6)) {
+		add(line, "  %s type %u code %u", h->has & SONDE_HAS_ICMP ? "ICMP" : "ICMPv6", h->icmp.type,
+		    h->icmp.code);
+		if (icmp_has_id(h))
+			add(line, " id %u seq %u", h->icmp.id, h->icmp.seq);
+	}
 }
 
 static void headers_text(struct line *line, const struct sonde_headers *h)
@@ -232,10 +253,12 @@ static void headers_text(struct line *line, const struct sonde_headers *h)
 	}
 	for (unsigned int i = 0; i < h->vlans && i < SONDE_VLANS; i++)
 		add(line, "VLAN %u%s  ", h->vlan[i].tci & 0xfff, !i && h->vlan_in_tag ? "" : " (in the frame)");
-	address_text(&h->src, family, src);
-	address_text(&h->dst, family, dst);
+	if (h->has & (SONDE_HAS_ARP | SONDE_HAS_IP4 | SONDE_HAS_IP6)) {
+		address_text(&h->src, family, src);
+		address_text(&h->dst, family, dst);
+	}
 	if (h->has & SONDE_HAS_ARP) {
-		add(line, "ARP %s %s asks %s", arp_op(h->arp.op, word), src, dst);
+		add(line, "ARP %s, %s to %s", arp_op(h->arp.op, word), src, dst);
 	} else if (h->has & (SONDE_HAS_IP4 | SONDE_HAS_IP6)) {
 		add(line, "%s > %s", src, dst);
 		l4_text(line, h);
@@ -247,8 +270,10 @@ static void headers_text(struct line *line, const struct sonde_headers *h)
 			add(line, "  fragment %u at %u%s", h->ip_id, h->fragment_offset,
 			    h->flags & SONDE_MORE_FRAGMENTS ? " more" : " last");
 		add(line, "  ttl %u", h->ttl);
-	} else {
+	} else if (h->eth_type) {
 		add(line, "type 0x%04x", h->eth_type);
+	} else {
+		add(line, "type unknown");
 	}
 	if (h->flags & SONDE_TRUNCATED)
 		add(line, "  truncated");
@@ -269,9 +294,10 @@ int packet_text(char *text, size_t size, const struct sonde_packet *packet)
 	return line.used;
 }
 
+/* false for later fragments too: they carry none */
 static bool flow_has_ports(const struct sonde_flow *flow)
 {
-	return flow->protocol == IPPROTO_TCP || flow->protocol == IPPROTO_UDP || flow->protocol == IPPROTO_SCTP;
+	return flow->src_port || flow->dst_port;
 }
 
 json_t *flow_json(const struct sonde_flow *flow)
