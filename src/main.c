@@ -1,10 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* main.c: argv to tool; the rest is the core's. */
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 
 #include "core/tool.h"
 #include "core/version.h"
+
+/* a full disk or a closed pipe is a failure, also for words of help */
+static int finish(int status)
+{
+	if ((fflush(stdout) || ferror(stdout)) && status == EXIT_DONE) {
+		fprintf(stderr, "netsonde: cannot write to standard output: %s\n", strerror(errno));
+		return EXIT_FAILED;
+	}
+	return status;
+}
 
 int main(int argc, char **argv)
 {
@@ -16,14 +27,14 @@ int main(int argc, char **argv)
 	argv++;
 	if (argc && (!strcmp(argv[0], "--version") || !strcmp(argv[0], "version"))) {
 		printf("netsonde %s\n", NETSONDE_VERSION);
-		return EXIT_DONE;
+		return finish(EXIT_DONE);
 	}
 	if (!argc || !strcmp(argv[0], "--help") || !strcmp(argv[0], "-h") || !strcmp(argv[0], "help")) {
 		registry_help(stdout);
-		return EXIT_DONE;
+		return finish(EXIT_DONE);
 	}
 	tool = registry_find(&argc, &argv);
 	if (!tool)
 		return EXIT_USAGE;
-	return run_tool(tool, argc, argv);
+	return finish(run_tool(tool, argc, argv));
 }

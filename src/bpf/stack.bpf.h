@@ -18,8 +18,8 @@
 #ifndef NETSONDE_STACK_BPF_H
 #define NETSONDE_STACK_BPF_H
 
-#define STACK_WORDS 1024	/* 8 KiB from the context upwards: half of an x86-64 kernel stack */
-#define STACK_CHUNK 64		/* words read at a time */
+#define STACK_WORDS 1024	/* 8 KiB from the context's chunk upwards: half of an x86-64 kernel stack */
+#define STACK_CHUNK 64		/* words read at a time, aligned: a stack ends where a chunk ends */
 #define STACK_ID_SEED 14695981039346656037ULL
 #define UNWIND_DEPTH (SONDE_STACK_DEPTH + UNWIND_TRACING)
 #define UNWIND_TRACING 16	/* frames at most between the program and the place */
@@ -33,17 +33,18 @@ struct stack_anchor {
 struct stack_known {
 	__u64 id;
 	__u32 frames;
-	__u16 slot[SONDE_STACK_DEPTH];	/* words from the context */
+	__u16 slot[SONDE_STACK_DEPTH];	/* words from the start of the context's chunk */
 	__u64 ip[SONDE_STACK_DEPTH];
 };
 
 struct stack_scratch {
-	__u64 address;
+	__u64 address;		/* of the context */
 	__u64 words[STACK_WORDS];
 	struct stack_known known;
 	__u64 ip[UNWIND_DEPTH];
 	__u32 count;		/* of ip */
 	__u32 frame;		/* of ip, searched for next */
+	__u32 start;		/* of words: the context */
 };
 
 /** How stacks were attributed, one counter each per CPU; printed with the total. */
@@ -91,6 +92,11 @@ static __always_inline void stack_count(enum stack_way way)
 		*count += 1;
 }
 
+static __always_inline __u64 stack_base(__u64 context)
+{
+	return context & ~(STACK_CHUNK * sizeof(__u64) - 1);
+}
+
 /* true if each kept return address stands where it stood */
 static __always_inline bool stack_matches(const struct stack_known *known, __u64 context)
 {
@@ -99,7 +105,7 @@ static __always_inline bool stack_matches(const struct stack_known *known, __u64
 
 		if (i >= known->frames)
 			return true;
-		bpf_probe_read_kernel(&word, sizeof(word), (void *)(context + known->slot[i] * 8));
+		bpf_probe_read_kernel(&word, sizeof(word), (void *)(stack_base(context) + known->slot[i] * 8));
 		if (word != known->ip[i])
 			return false;
 	}
@@ -118,7 +124,8 @@ __noinline int stack_search(__u64 place)
 {
 	__u32 zero = 0;
 	struct stack_scratch *scratch = bpf_map_lookup_elem(&stack_scratches, &zero);
-	volatile __u32 *found, *frame;
+	volatile __u32 *found, *frame, *start;
+	__u64 base;
 
 	if (!scratch)
 		return 0;
@@ -134,11 +141,14 @@ __noinline int stack_search(__u64 place)
 			break;
 		}
 	}
+	base = stack_base(scratch->address);
+	start = &scratch->start;
+	*start = (scratch->address - base) / 8;
 	for (__u32 chunk = 0; chunk < STACK_WORDS / STACK_CHUNK; chunk++) {
 		__u64 *to = &scratch->words[chunk * STACK_CHUNK];
 
-		/* fails at the stack's end */
-		if (bpf_probe_read_kernel(to, STACK_CHUNK * 8, (void *)(scratch->address + chunk * STACK_CHUNK * 8)))
+		/* fails behind the stack's end */
+		if (bpf_probe_read_kernel(to, STACK_CHUNK * 8, (void *)(base + chunk * STACK_CHUNK * 8)))
 			__builtin_memset(to, 0, STACK_CHUNK * 8);
 	}
 	for (__u32 i = 0; i < STACK_WORDS; i++) {
@@ -147,7 +157,8 @@ __noinline int stack_search(__u64 place)
 
 		if (at >= UNWIND_DEPTH || at >= scratch->count || kept >= SONDE_STACK_DEPTH)
 			break;
-		if (word != scratch->ip[at])
+		/* what lies below the context is the tracing's own */
+		if (i < *start || word != scratch->ip[at])
 			continue;
 		scratch->known.slot[kept] = i;
 		scratch->known.ip[kept] = word;

@@ -4,6 +4,7 @@
 #include <bpf/btf.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -43,6 +44,36 @@ const char *attach_target(const struct bpf_program *program, const struct attach
 	return bpf_program__section_name(program) + strlen(kind->section);
 }
 
+static bool ftrace_is_off(void)
+{
+	FILE *file = fopen("/proc/sys/kernel/ftrace_enabled", "re");
+	int enabled = 1;
+
+	if (file && fscanf(file, "%d", &enabled) != 1)
+		enabled = 1;
+	if (file)
+		fclose(file);
+	return !enabled;
+}
+
+bool attach_kinds_known(const char *list)
+{
+	while (*list) {
+		size_t length = strcspn(list, ",");
+		const struct attach_kind *kind;
+
+		for (kind = attach_kinds; kind->suffix; kind++) {
+			if (strlen(kind->suffix) == length && !strncmp(kind->suffix, list, length))
+				break;
+		}
+		if (!kind->suffix)
+			return false;
+		list += length;
+		list += *list == ',';
+	}
+	return true;
+}
+
 /*
  * Whether a trampoline can really be attached: arm64 before 6.4 loads fentry
  * programs and refuses each attachment, so only an attempt tells.
@@ -60,6 +91,9 @@ bool attach_has_fentry(void)
 	if (answer >= 0)
 		return answer;
 	answer = 0;
+	/* trampolines can be attached then, and never run */
+	if (ftrace_is_off())
+		return false;
 	/* a function that every kernel has and that runs rarely */
 	id = kbtf_vmlinux() ? btf__find_by_name_kind(kbtf_vmlinux(), "do_init_module", BTF_KIND_FUNC) : -1;
 	if (id < 0)

@@ -16,6 +16,8 @@ struct attach_kind {
 /** Kinds from the best to the last choice; ends with a NULL suffix. */
 extern const struct attach_kind attach_kinds[];
 
+/** True if each word of a comma-separated list is the suffix of a kind. */
+bool attach_kinds_known(const char *list);
 /** The kind of a program, by its name; hook_length: length of the hook's name. */
 const struct attach_kind *attach_kind(const struct bpf_program *program, size_t *hook_length);
 /** What a program wants to attach to: function or tracepoint. */

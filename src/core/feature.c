@@ -178,14 +178,18 @@ static bool has_jit(char *detail, size_t size)
 	return read_line("/proc/sys/net/core/bpf_jit_enable", text, sizeof(text)) && *text != '0';
 }
 
-static bool has_no_lockdown(char *detail, size_t size)
+bool feature_locked_down(void)
 {
 	char text[80];
 
-	if (!read_line("/sys/kernel/security/lockdown", text, sizeof(text)))
-		return true;
-	snprintf(detail, size, "%s", text);
-	return !strstr(text, "[confidentiality]");
+	return read_line("/sys/kernel/security/lockdown", text, sizeof(text)) && strstr(text, "[confidentiality]");
+}
+
+static bool has_no_lockdown(char *detail, size_t size)
+{
+	if (!read_line("/sys/kernel/security/lockdown", detail, size))
+		*detail = 0;
+	return !feature_locked_down();
 }
 
 static bool has_modules(char *detail, size_t size)

@@ -17,6 +17,8 @@ struct feature {
 /** All features; ends with a NULL name. */
 extern const struct feature features[];
 
+/** True if kernel lockdown forbids reading kernel memory, which every tool does. */
+bool feature_locked_down(void);
 /** True if a module is loaded or built in. */
 bool feature_module(const char *module);
 

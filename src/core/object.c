@@ -178,8 +178,13 @@ static int hook_choose(struct run *run, const struct hook_row *hook)
 
 int object_choose(struct run *run)
 {
+	const char *forced = getenv("NETSONDE_ATTACH");
 	struct bpf_program *program;
 
+	if (forced && !attach_kinds_known(forced)) {
+		run_error(run, "NETSONDE_ATTACH=%s: not a list of tp, rt, fe, kp, fx, kr", forced);
+		return -EINVAL;
+	}
 	bpf_object__for_each_program(program, run->object)
 		bpf_program__set_autoload(program, false);
 	for (const struct hook_row *hook = run->tool->hooks; hook->name; hook++) {

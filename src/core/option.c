@@ -9,6 +9,7 @@
 #include "core/words.h"
 
 #define NS_PER_SECOND 1000000000ULL
+#define OPTIONS_GIVEN_MAX 64	/* more than there are */
 
 static const struct option_row run_rows[] = {
 	{ OPTION_DURATION, "interval", "TIME", "report each TIME (summary tools; bare number: seconds; default 10s)",
@@ -176,11 +177,27 @@ static const struct option_row *row_find(const struct tool *tool, const char *na
 	return NULL;
 }
 
+/* an option with a value that is given again would silently replace the first */
+static bool given_before(const struct option_row **given, unsigned int *count, const struct option_row *row)
+{
+	for (unsigned int i = 0; i < *count; i++) {
+		if (given[i] == row)
+			return true;
+	}
+	if (*count < OPTIONS_GIVEN_MAX)
+		given[(*count)++] = row;
+	return false;
+}
+
 int option_parse(struct run *run, int argc, char **argv)
 {
+	const struct option_row *given[OPTIONS_GIVEN_MAX];
+	unsigned int given_count = 0;
+
 	for (int i = 0; i < argc; i++) {
 		const struct option_row *row;
 		const char *value = NULL, *name = argv[i];
+		bool flag;
 		char why[160] = "";
 		size_t length;
 
@@ -197,7 +214,12 @@ int option_parse(struct run *run, int argc, char **argv)
 			run_error(run, "no such option: --%.*s, see --help", (int)length, name);
 			return -EINVAL;
 		}
-		if (row->kind == OPTION_FLAG || row->kind == OPTION_FLAG_PARSED) {
+		flag = row->kind == OPTION_FLAG || row->kind == OPTION_FLAG_PARSED;
+		if (!flag && given_before(given, &given_count, row)) {
+			run_error(run, "--%s is given twice", row->name);
+			return -EINVAL;
+		}
+		if (flag) {
 			if (name[length]) {
 				run_error(run, "--%s takes no value", row->name);
 				return -EINVAL;

@@ -18,6 +18,7 @@
 #include "core/clock.h"
 #include "core/cost.h"
 #include "core/device.h"
+#include "core/feature.h"
 #include "core/filter.h"
 #include "core/kbtf.h"
 #include "core/ksym.h"
@@ -278,15 +279,22 @@ static int loop(struct run *run, int signals)
 /* kernel facts that rodata and the choice of programs need */
 static int kernel_read(struct run *run)
 {
-	int err = kbtf_open(run->btf_path), args;
+	int err, args;
 
+	if (feature_locked_down()) {
+		run_error(run, "kernel lockdown (confidentiality) forbids to read kernel memory: nothing can be seen; boot with "
+			       "lockdown=integrity or none");
+		return -ENOSYS;
+	}
+	err = kbtf_open(run->btf_path);
 	if (err == -ENOENT && !run->btf_path) {
 		run_error(run, "this kernel has no types (/sys/kernel/btf/vmlinux, CONFIG_DEBUG_INFO_BTF): give them with "
 			       "--btf FILE");
 		return -ENOSYS;
 	}
 	if (err) {
-		run_error(run, "--btf %s: %s", run->btf_path ? run->btf_path : "", strerror(-err));
+		run_error(run, "--btf %s: %s", run->btf_path ? run->btf_path : "",
+			  err < -4000 ? "no BTF in it" : strerror(-err));	/* libbpf's own errors begin at 4000 */
 		return -EINVAL;
 	}
 	reason_load();

@@ -68,8 +68,9 @@ void view_head(const struct run *run, enum scope scope, uint64_t drops, size_t r
 	if (run->json)
 		return;
 	clock_format(clock_wall(clock_now()), time, sizeof(time));
-	printf("%s%.19sZ  %s %.3g s: %" PRIu64 " drops in %zu rows%s\n", scope == SCOPE_TOTAL ? "\n" : "", time,
-	       scope == SCOPE_TOTAL ? "all" : "last", report_seconds(run, scope), drops, rows, more);
+	printf("%s%.19sZ  %s %.3g s: %" PRIu64 " drop%s in %zu row%s%s\n", scope == SCOPE_TOTAL ? "\n" : "", time,
+	       scope == SCOPE_TOTAL ? "all" : "last", report_seconds(run, scope), drops, drops == 1 ? "" : "s", rows,
+	       rows == 1 ? "" : "s", more);
 }
 
 void view_foot(struct run *run, enum scope scope, uint64_t drops, uint64_t shown, size_t rows, json_t *more)

@@ -10,8 +10,8 @@ const char *meaning_of(uint32_t reason, uint64_t place);
 
 /** Fills the rodata of drop.bpf.h from the running kernel's symbols and reasons. */
 void drop_set(struct run *run);
-/** Whether this kernel frees handled packets without a reason, so that they must be told from drops. */
-bool benign_needs_handled(const struct run *run);
+/** Whether this kernel frees every ICMPv6 message as dropped: before 6.4, which has a reason for consumed skbs. */
+bool frees_icmp6_as_dropped(const struct run *run);
 
 /** Whether Open vSwitch is loaded and drops without a word: before 6.7. */
 bool ovs_drops_silently(const struct run *run);
@@ -20,18 +20,17 @@ bool ovs_drops_silently(const struct run *run);
 #define DROP_HOOKS                                                                                 \
 	{ "ovs_actions", true, ovs_drops_silently,                                                 \
 	  "packets that an Open vSwitch flow drops or sends nowhere" },                            \
-	{ "timewait", true, benign_needs_handled,                                                  \
+	{ "timewait", true, NULL,                                                                  \
 	  "TCP segments that a TIME_WAIT socket took: they are not told from drops" },             \
-	{ "ndisc", true, benign_needs_handled,                                                     \
-	  "IPv6 neighbour discovery messages: handled ones are not told from drops" },             \
-	{ "raw4", true, benign_needs_handled,                                                      \
+	{ "raw4", true, NULL,                                                                      \
 	  "ICMP echo replies that a raw socket (ping) got: they are not told from drops" },        \
-	{ "raw6", true, benign_needs_handled,                                                      \
+	{ "raw6", true, NULL,                                                                      \
 	  "ICMPv6 echo replies that a raw socket (ping) got: they are not told from drops" },      \
-	{ "icmp6_echo", true, benign_needs_handled, NULL },                                        \
-	{ "icmp6_error", true, benign_needs_handled,                                               \
-	  "ICMPv6 errors: handled ones are not told from drops" },                                 \
-	{ "mld_query", true, benign_needs_handled, NULL },                                         \
-	{ "mld_report", true, benign_needs_handled, NULL }
+	{ "ndisc", true, frees_icmp6_as_dropped,                                                   \
+	  "IPv6 neighbour discovery, echo, errors: handled ones are not told from drops" },        \
+	{ "icmp6_echo", true, frees_icmp6_as_dropped, NULL },                                      \
+	{ "icmp6_error", true, frees_icmp6_as_dropped, NULL },                                     \
+	{ "mld_query", true, frees_icmp6_as_dropped, NULL },                                       \
+	{ "mld_report", true, frees_icmp6_as_dropped, NULL }
 
 #endif

@@ -110,7 +110,7 @@ static int configure(struct run *run)
 	state->capture = pcapng_open(run->output);
 	if (!state->capture) {
 		run_error(run, "--output %s: %s", run->output, strerror(errno));
-		return -EINVAL;
+		return -EIO;
 	}
 	return 0;
 }
