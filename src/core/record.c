@@ -82,22 +82,75 @@ void record_print(struct run *run, json_t *record)
 	record_flush(run);
 }
 
-void record_schema(const struct run *run, FILE *to)
-{
-	const struct schema *schema = run->schema_of_event;
-	const char *between = "";
+/* lines that every tool prints */
+static const char schema_of_run[] =
+	"{\"version\": {\"type\": \"string\", \"description\": \"start\"},"
+	" \"kernel\": {\"type\": \"string\", \"description\": \"start\"},"
+	" \"probes\": {\"type\": \"array\", \"description\": \"start: what is attached, and how\"},"
+	" \"not_visible\": {\"type\": \"array\", \"description\": \"start: what this kernel does not let it see\"},"
+	" \"ended_by\": {\"type\": \"string\", \"description\": \"end: duration, count, signal or output\"},"
+	" \"events\": {\"type\": \"integer\", \"description\": \"end: events printed\"},"
+	" \"lost\": {\"type\": \"object\", \"description\": \"end: each loss counter that is not zero\"},"
+	" \"held_back\": {\"type\": \"object\", \"description\": \"end: what was left out by request\"},"
+	" \"meaning\": {\"type\": [\"string\", \"null\"], \"description\": \"what happened and what to look at\"}}";
 
-	fprintf(to, "{\"$schema\": \"https://json-schema.org/draft/2020-12/schema\", \"title\": \"netsonde %s\", "
-		    "\"type\": \"object\", \"required\": [\"type\", \"tool\"], \"properties\": {\"type\": {\"enum\": "
-		    "[\"start\", \"event\", \"row\", \"interval\", \"total\", \"end\"]}, \"tool\": {\"const\": \"%s\"}",
-		run->command, run->command);
-	for (unsigned int i = 0; schema && i < schema->count; i++) {
-		const struct field *field = &schema->fields[i];
+/* lines of reports */
+static const char schema_of_reports[] =
+	"{\"scope\": {\"enum\": [\"interval\", \"total\"], \"description\": \"row: what it counts\"},"
+	" \"share\": {\"type\": \"number\", \"description\": \"row: of the whole report; interval, total: lost of what was seen\"},"
+	" \"seconds\": {\"type\": \"number\", \"description\": \"interval, total: how long it was\"},"
+	" \"drops\": {\"type\": \"integer\", \"description\": \"interval, total: sum of all rows\"},"
+	" \"shown\": {\"type\": \"integer\", \"description\": \"interval, total: sum of the rows printed\"},"
+	" \"rows\": {\"type\": \"integer\", \"description\": \"interval, total: how many rows there are\"}}";
+
+static void properties_add(json_t *properties, const char *text)
+{
+	json_t *more = json_loads(text, 0, NULL);
+
+	json_object_update(properties, more);
+	json_decref(more);
+}
+
+/* the members of one struct of the object */
+static void properties_add_struct(json_t *properties, const struct run *run, const char *name)
+{
+	struct schema schema;
+
+	if (!name || schema_load(bpf_object__btf(run->object), name, &schema))
+		return;
+	for (unsigned int i = 0; i < schema.count; i++) {
+		const struct field *field = &schema.fields[i];
+		char inside[512], text[520];
 
 		if (!field->type || !field->type->schema)
 			continue;
-		fputs(", ", to);
-		fprintf(to, field->type->schema, field->name);
+		snprintf(inside, sizeof(inside), field->type->schema, field->name);
+		snprintf(text, sizeof(text), "{%s}", inside);
+		properties_add(properties, text);
 	}
-	fprintf(to, "%s}}\n", between);
+}
+
+void record_schema(const struct run *run, FILE *to)
+{
+	const struct tool *tool = run->tool;
+	json_t *properties = json_object(), *types = json_pack("[s]", "start"), *schema;
+
+	if (tool->event)
+		json_array_append_new(types, json_string("event"));
+	properties_add_struct(properties, run, tool->event);
+	if (tool->row_key) {
+		json_array_extend(types, json_pack("[s, s, s]", "row", "interval", "total"));
+		properties_add_struct(properties, run, tool->row_key);
+		properties_add_struct(properties, run, tool->row_values);
+		properties_add(properties, schema_of_reports);
+	}
+	json_array_append_new(types, json_string("end"));
+	properties_add(properties, schema_of_run);
+	json_object_set_new(properties, "type", json_pack("{s:o}", "enum", types));
+	json_object_set_new(properties, "tool", json_pack("{s:s}", "const", run->command));
+	schema = json_pack("{s:s, s:s, s:s, s:[s, s], s:o}", "$schema", "https://json-schema.org/draft/2020-12/schema", "title",
+			   run->command, "type", "object", "required", "type", "tool", "properties", properties);
+	json_dumpf(schema, to, JSON_INDENT(2));
+	fputc('\n', to);
+	json_decref(schema);
 }

@@ -80,14 +80,22 @@ static void start_print(struct run *run)
 {
 	const char *type = run->dry_run ? "dry_run" : "start";
 	json_t *record, *probes, *missing;
+	unsigned int helpers = 0;
 	struct utsname name;
 
 	uname(&name);
 	if (!run->json) {
 		fprintf(stderr, "netsonde %s on %s: ", run->command, name.release);
-		for (unsigned int i = 0; i < run->probe_count; i++)
-			fprintf(stderr, "%s%s by %s at %s", i ? ", " : "", run->probes[i].hook->name,
-				run->probes[i].by, run->probes[i].target);
+		for (unsigned int i = 0; i < run->probe_count; i++) {
+			/* the probes that only help to understand are many: named by --verbose and --dry-run */
+			if (run->probes[i].hook->optional && !run->verbose && !run->dry_run)
+				helpers++;
+			else
+				fprintf(stderr, "%s%s by %s at %s", i ? ", " : "", run->probes[i].hook->name,
+					run->probes[i].by, run->probes[i].target);
+		}
+		if (helpers)
+			fprintf(stderr, " and %u more probe%s (--verbose)", helpers, helpers == 1 ? "" : "s");
 		fprintf(stderr, "%s\n", run->dry_run ? " would be attached" : ". Ctrl-C ends it.");
 		for (unsigned int i = 0; i < run->missing_count; i++) {
 			if (run->missing[i]->without)

@@ -91,6 +91,7 @@ struct tool {
 	const struct option_row *options;
 	const struct hook_row *hooks;	/* ends with a NULL name */
 	const char *event;		/* struct that the object's events have */
+	const char *row_key, *row_values;	/* structs of a report's rows: what they are counted by, and the sums */
 	bool filter;			/* the object includes filter.bpf.h */
 	size_t state_size;		/* of the tool's own state, zeroed, in run->state */
 	/** After the options, before the load: checks combinations, fills rodata. -EINVAL after usage_error(). */

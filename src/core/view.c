@@ -31,6 +31,9 @@ static void row_text(struct run *run, const struct view_rows *view, const void *
 		     double share)
 {
 	printf("%10" PRIu64 "  %5.1f %%  ", values[0], 100 * share);
+	/* the sums behind the first, each with its name */
+	for (unsigned int i = 1; i < view->values->count; i++)
+		printf("%s %" PRIu64 "  ", view->values->fields[i].name, values[i]);
 	record_text(view->key, key, view->shown, run, stdout);
 	if (view->more)
 		view->more(run, key, NULL, stdout);

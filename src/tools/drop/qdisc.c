@@ -77,8 +77,8 @@ static int configure(struct run *run)
 		return -EINVAL;
 	}
 	rodata->cfg_each = run->each;
-	schema_load(bpf_object__btf(run->object), "qdisc_key", &state->key_schema);
-	schema_load(bpf_object__btf(run->object), "qdisc_row", &state->row_schema);
+	schema_load(bpf_object__btf(run->object), run->tool->row_key, &state->key_schema);
+	schema_load(bpf_object__btf(run->object), run->tool->row_values, &state->row_schema);
 	table_init(&state->interval, sizeof(struct qdisc_key), sizeof(struct qdisc_row) / sizeof(uint64_t));
 	table_init(&state->total, sizeof(struct qdisc_key), sizeof(struct qdisc_row) / sizeof(uint64_t));
 
@@ -186,5 +186,5 @@ TOOL(drop_qdisc, .area = "drop", .name = "qdisc", .kind = TOOL_SUMMARY,
      .question = "which queue is too short, or too slow, and how full was it?",
      .cannot_see = "before 7.2 the leaf of a classful qdisc: rows name the root of the device's queue; losses in the NIC",
      .was = "qdisc_drop_trace", .object = drop_qdisc__elf_bytes, .options = options, .hooks = hooks,
-     .event = "qdisc_drop", .filter = true, .state_size = sizeof(struct state), .configure = configure, .report = report,
+     .event = "qdisc_drop", .row_key = "qdisc_key", .row_values = "qdisc_row", .filter = true, .state_size = sizeof(struct state), .configure = configure, .report = report,
      .finish = finish);

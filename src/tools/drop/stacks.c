@@ -124,8 +124,8 @@ static int configure(struct run *run)
 		run_error(run, "--group-by needs at least one of reason, stack, place, dev, flow, netns");
 		return -EINVAL;
 	}
-	schema_load(bpf_object__btf(run->object), "drop_key", &state->key_schema);
-	schema_load(bpf_object__btf(run->object), "drop_row", &state->row_schema);
+	schema_load(bpf_object__btf(run->object), run->tool->row_key, &state->key_schema);
+	schema_load(bpf_object__btf(run->object), run->tool->row_values, &state->row_schema);
 	bpf_map__set_key_size(map, key_size(run));
 	table_init(&state->interval, key_size(run), sizeof(struct drop_row) / sizeof(uint64_t));
 	table_init(&state->total, key_size(run), sizeof(struct drop_row) / sizeof(uint64_t));
@@ -381,4 +381,5 @@ TOOL(drop_stacks, .area = "drop", .name = "stacks", .kind = TOOL_SUMMARY,
      .cannot_see = "losses that free no skb in the kernel: in the NIC, in its ring, in the guest, in user space",
      .was = "kernel_drop_stack_stats_summary_all kernel_drop_stack_stats_summary kernel_drop_stack_stats",
      .object = drop_stacks__elf_bytes, .options = options, .hooks = hooks, .filter = true,
+     .row_key = "drop_key", .row_values = "drop_row",
      .state_size = sizeof(struct state), .configure = configure, .report = report, .finish = finish);
