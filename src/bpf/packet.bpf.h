@@ -891,7 +891,7 @@ static __always_inline __u32 packet_length(enum sonde_access access, struct sk_b
 	if (!network || network >= SONDE_READ(access, skb, tail))
 		network = mac == PACKET_MAC_UNSET ? data : mac + sizeof(struct wire_eth);
 	if (mac != PACKET_MAC_UNSET && (type == PACKET_ETHER || type == PACKET_LOOPBACK) &&
-	    (mac == network || mac + sizeof(struct wire_eth) <= network))
+	    mac + sizeof(struct wire_eth) <= network)
 		return length - mac;
 	return length - network;
 }

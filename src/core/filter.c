@@ -4,12 +4,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/nsfs.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -283,14 +285,32 @@ static int inner_parse(struct run *run, const char *value, char *why, size_t siz
 	return 0;
 }
 
-/* the inode of the namespace at path; 0 if it is none */
-static uint32_t netns_at(const char *path)
+/* a descriptor of the network namespace at path, and its inode; -1 if there is none */
+static int netns_open_at(const char *path, uint32_t *inode)
 {
 	struct stat info, own;
+	int fd;
 
 	if (stat(path, &info) || stat("/proc/self/ns/net", &own) || info.st_dev != own.st_dev)
-		return 0;
-	return info.st_ino;
+		return -1;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET) {
+		close(fd);
+		return -1;
+	}
+	*inode = info.st_ino;
+	return fd;
+}
+
+/* the inode of the network namespace at path; 0 if there is none */
+static uint32_t netns_at(const char *path)
+{
+	uint32_t inode = 0;
+	int fd = netns_open_at(path, &inode);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 ? 0 : inode;
 }
 
 /* by the inode that the kernel shows, a path to a namespace, or a name as "ip netns" has it */
@@ -317,12 +337,16 @@ static int netns_open_in(const char *folder, const char *tail, uint32_t inode)
 	DIR *names = opendir(folder);
 	struct dirent *name;
 	char path[512];
+	uint32_t found;
 	int fd = -1;
 
 	while (fd < 0 && names && (name = readdir(names))) {
 		snprintf(path, sizeof(path), "%s/%s%s", folder, name->d_name, tail);
-		if (netns_at(path) == inode)
-			fd = open(path, O_RDONLY | O_CLOEXEC);
+		fd = netns_open_at(path, &found);
+		if (fd >= 0 && found != inode) {
+			close(fd);
+			fd = -1;
+		}
 	}
 	if (names)
 		closedir(names);

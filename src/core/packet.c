@@ -334,6 +334,7 @@ int flow_text(char *text, size_t size, const struct sonde_flow *flow)
 	address_text(&flow->dst, flow->family, dst);
 	protocol_word(flow->protocol, protocol);
 	if (flow_has_ports(flow))
-		return snprintf(text, size, "%s:%u > %s:%u %s", src, flow->src_port, dst, flow->dst_port, protocol);
+		return snprintf(text, size, flow->family == 6 ? "[%s]:%u > [%s]:%u %s" : "%s:%u > %s:%u %s", src,
+				flow->src_port, dst, flow->dst_port, protocol);
 	return snprintf(text, size, "%s > %s %s", src, dst, flow->eth_type == 0x0806 ? "arp" : protocol);
 }

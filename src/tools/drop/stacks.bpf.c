@@ -8,6 +8,7 @@
 #include "device.bpf.h"
 #include "drop.bpf.h"
 #include "stack.bpf.h"
+#include "hist.bpf.h"
 
 const volatile __u32 cfg_by_reason = 1;
 const volatile __u32 cfg_by_dev = 1;
@@ -15,6 +16,7 @@ const volatile __u32 cfg_by_netns = 0;
 const volatile __u32 cfg_by_place = 1;
 const volatile __u32 cfg_by_stack = 1;
 const volatile __u32 cfg_by_flow = 0;
+const volatile __u32 cfg_sizes = 0;
 
 /* user space flips it at each interval and reads the finished half, so no count is read while it grows */
 __u32 epoch = 0;
@@ -32,6 +34,14 @@ struct {
 	__uint(key_size, sizeof(struct seen_key));
 	__uint(value_size, sizeof(__u64));
 } seen SEC(".maps");
+
+/* frame lengths of the drops that are shown, one histogram an epoch */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct sonde_hist);
+} sizes SEC(".maps");
 
 /* for the schema */
 const struct drop_key *key_of_drops __attribute__((unused));
@@ -67,6 +77,13 @@ static __always_inline int count_drop(void *ctx, struct drop drop, enum sonde_ac
 		flow_parse(access, skb, &key.flow);
 
 	first.bytes = drop_length(access, skb);
+	if (cfg_sizes && (cfg_all || !key.benign)) {
+		__u32 half = key.epoch & 1;
+		struct sonde_hist *hist = bpf_map_lookup_elem(&sizes, &half);
+
+		if (hist)
+			hist_add(hist, first.bytes);
+	}
 	row = bpf_map_lookup_elem(&drops, &key);
 	if (row) {
 		row->count += 1;

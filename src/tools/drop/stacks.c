@@ -11,6 +11,7 @@
 #include "core/clock.h"
 #include "core/device.h"
 #include "core/field.h"
+#include "core/hist.h"
 #include "core/ledger.h"
 #include "core/object.h"
 #include "core/record.h"
@@ -28,6 +29,7 @@ struct known_stack {
 struct state {
 	struct schema key_schema, row_schema;
 	struct table interval, total, seen_interval, seen_total;
+	struct sonde_hist sizes_interval, sizes_total;
 	void *by_id, *by_trimmed_id;	/* trees of struct known_stack */
 };
 
@@ -75,6 +77,8 @@ static const struct option_row options[] = {
 	{ OPTION_PARSED, "group-by", "LIST", "rows by any of reason,stack,place,dev,flow,netns (default reason,dev,stack)",
 	  .parse = group_by_parse },
 	{ OPTION_U32, "top", "N", "print the N largest rows (default 20)", OPT_RUN(top), .min = 1, .max = 16384 },
+	{ OPTION_FLAG, "sizes", NULL, "add the distribution of the dropped frames' lengths (an MTU problem shows there)",
+	  OPT_RODATA(drop_stacks, cfg_sizes) },
 	{ OPTION_FLAG, "all", NULL, "show frees that are known to be no loss too", "disable-normal-filter",
 	  OPT_RODATA(drop_stacks, cfg_all) },
 	{ OPTION_FLAG, "no-stack", NULL, "rows without stacks", "no-stack-trace",
@@ -224,8 +228,12 @@ static int take(struct run *run)
 	err = table_drain(&state->interval, object_map(run, "drops"), finished);
 	if (!err && run->filtered)
 		err = table_drain(&state->seen_interval, object_map(run, "seen"), finished);
+	memset(&state->sizes_interval, 0, sizeof(state->sizes_interval));
+	if (!err && RODATA(run)->cfg_sizes)
+		err = hist_take(object_map(run, "sizes"), finished, &state->sizes_interval);
 	if (err)
 		return err;
+	hist_merge(&state->sizes_total, &state->sizes_interval);
 	for (size_t i = 0; RODATA(run)->cfg_by_stack && i < state->interval.count; i++) {
 		struct drop_key *key = (void *)table_key(&state->interval, i);
 		struct known_stack *known = key->stack ? stack_known(run, key->stack) : NULL;
@@ -322,6 +330,7 @@ static int report(struct run *run, enum scope scope)
 	struct state *state = run->state;
 	const struct view_rows view = { &state->key_schema, &state->row_schema, key_shown, row_more };
 	struct table *source = scope == SCOPE_TOTAL ? &state->total : &state->interval, rows;
+	const struct sonde_hist *sizes = scope == SCOPE_TOTAL ? &state->sizes_total : &state->sizes_interval;
 	uint64_t drops = 0, hidden, shown;
 	char words[160] = "";
 	json_t *keys, *stacks;
@@ -345,6 +354,10 @@ static int report(struct run *run, enum scope scope)
 		       " recognised by comparing each return address\n",
 		       json_integer_value(json_object_get(stacks, "unwound")),
 		       json_integer_value(json_object_get(stacks, "recognised")));
+	if (RODATA(run)->cfg_sizes && !run->json)
+		hist_text(sizes, "bytes a frame", stdout);
+	else if (RODATA(run)->cfg_sizes)
+		json_object_set_new(keys, "sizes", hist_json(sizes));
 	view_foot(run, scope, drops, shown, rows.count, keys);
 	table_free(&rows);
 	return 0;
