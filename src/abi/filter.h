@@ -27,7 +27,7 @@ enum sonde_filter_set {
 	FILTER_ARP = 1 << 10,		/* ARP, instead of a protocol number */
 	FILTER_IP4 = 1 << 11,		/* an IPv6 packet cannot match: follows from an address */
 	FILTER_IP6 = 1 << 12,		/* an IPv4 packet cannot match */
-	FILTER_INNER = 1 << 13,		/* type, addresses, ports and protocol are those in a tunnel */
+	FILTER_INNER = 1 << 13,		/* type, addresses, ports, protocol are a tunnel's inner */
 	FILTER_VNI = 1 << 14,		/* in a tunnel with this network identifier */
 	FILTER_TYPE = 1 << 15,		/* the EtherType behind VLAN tags */
 	FILTER_NOT_HOST = 1 << 16,	/* not_host is neither source nor destination */

@@ -22,8 +22,8 @@ union sonde_address {
 /** Bits of sonde_headers.has, and the members that each makes valid. */
 enum sonde_has {
 	SONDE_HAS_ETH = 1 << 0,		/* eth_* */
-	SONDE_HAS_IP4 = 1 << 1,		/* src, dst, protocol, ttl, tos, ip_id, ip_length, fragment_* */
-	SONDE_HAS_IP6 = 1 << 2,		/* the same and flow_label; ip_id only with SONDE_HAS_FRAGMENT */
+	SONDE_HAS_IP4 = 1 << 1,		/* src, dst, protocol, ttl, tos, ip_id, ip_length, ... */
+	SONDE_HAS_IP6 = 1 << 2,		/* the same and flow_label; ip_id only in fragments */
 	SONDE_HAS_FRAGMENT = 1 << 3,	/* IPv4 or IPv6: a piece of a fragmented packet */
 	SONDE_HAS_ARP = 1 << 4,		/* arp, src = sender's and dst = target's IPv4 address */
 	SONDE_HAS_TCP = 1 << 5,
@@ -35,8 +35,8 @@ enum sonde_has {
 
 /** Bits of sonde_headers.flags. */
 enum sonde_headers_flags {
-	SONDE_TRUNCATED = 1 << 0,	/* a header that was announced is not in the bytes at hand */
-	SONDE_MALFORMED = 1 << 1,	/* a header contradicts itself: nothing behind it is believed */
+	SONDE_TRUNCATED = 1 << 0,	/* a header that was announced is not at hand */
+	SONDE_MALFORMED = 1 << 1,	/* a header contradicts itself: the rest is ignored */
 	SONDE_DONT_FRAGMENT = 1 << 2,
 	SONDE_MORE_FRAGMENTS = 1 << 3,
 };
@@ -75,7 +75,7 @@ struct sonde_arp {
 	__u8 sender_mac[6], target_mac[6];
 };
 
-/** One stack of headers, from Ethernet to L4: of the packet or of what it carries in a tunnel. 96 bytes. */
+/** Headers from Ethernet to L4, of the packet or of what a tunnel carries. 96 bytes. */
 struct sonde_headers {
 	__u16 has;		/* enum sonde_has */
 	__u16 eth_type;		/* last EtherType that was read: behind the VLAN tags; 0 unknown */
@@ -89,7 +89,7 @@ struct sonde_headers {
 	__u8 ttl, tos;		/* IPv6: hop limit, traffic class */
 	__u16 fragment_offset;	/* bytes */
 	__u32 ip_id;
-	__u32 ip_length;	/* of the whole IP packet, as its header says; 0 for a GSO packet too large to say */
+	__u32 ip_length;	/* as the header says, with itself; 0: GSO, above 65,535 */
 	__u32 flow_label;
 	union {
 		struct sonde_tcp tcp;
@@ -108,9 +108,9 @@ enum sonde_tunnel {
 
 /** A packet: 112 bytes, and 96 for what a tunnel carries. */
 struct sonde_packet {
-	__u32 length;	/* of the frame: from its first known header, with a VLAN tag that the skb holds */
+	__u32 length;	/* from the first known header on, with a tag that the skb holds */
 	__u32 linear;	/* bytes readable from start on: those in the skb's linear area */
-	__u16 start;	/* offset of the first known header from skb->head: Ethernet if .has says so, else L3 */
+	__u16 start;	/* offset from skb->head of that header: Ethernet, else L3 */
 	__u8 tunnel;	/* enum sonde_tunnel; SONDE_NO_TUNNEL: inner is not written */
 	__u8 unused;
 	__u32 vni;

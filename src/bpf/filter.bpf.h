@@ -30,7 +30,8 @@ static __always_inline bool filter_device(enum sonde_access access, struct sk_bu
 	return name.quad[0] == flt.device_quad[0] && name.quad[1] == flt.device_quad[1];
 }
 
-static __always_inline bool filter_ip4_address(const volatile struct sonde_prefix *prefix, __u32 address)
+static __always_inline bool filter_ip4_address(const volatile struct sonde_prefix *prefix,
+					       __u32 address)
 {
 	return (address & prefix->mask.word[0]) == prefix->address.word[0];
 }
@@ -229,7 +230,7 @@ static __always_inline bool filter_pass(enum sonde_access access, struct sk_buff
 			return false;
 		if (set & FILTER_NETNS) {
 			netns = sonde_netns(access, skb, dev);
-			/* an skb that has lost its device but came in on it has no namespace to ask */
+			/* one that lost its device, but came in on ours, has no namespace to ask */
 			if (netns != flt.netns && (netns || !(set & FILTER_DEVICE)))
 				return false;
 		}
@@ -248,7 +249,7 @@ static __always_inline bool filter_pass(enum sonde_access access, struct sk_buff
 	return filter_tunnel(&carrier);
 }
 
-/** flow_parse: the flow that the user asked about: inside the tunnel with --inner. See packet_flow(). */
+/** flow_parse: packet_flow() as the user asked for it: inside the tunnel with --inner. */
 static __always_inline void flow_parse(enum sonde_access access, struct sk_buff *skb,
 				       struct sonde_flow *flow)
 {

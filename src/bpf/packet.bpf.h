@@ -22,7 +22,7 @@
 #define PACKET_NO_DEVICE 0xffff		/* ARPHRD_VOID: no device has it */
 #define PACKET_MAC_UNSET 0xffff
 #define PACKET_FRAME_VLANS 2
-/* a frame's type field below this is a length (IEEE 802.3), and skb->protocol a kernel-internal number */
+/* below this a type field is a length (IEEE 802.3), and skb->protocol the kernel's own number */
 #define PACKET_TYPE_MIN 0x0600
 #define PACKET_EXTENSIONS 6		/* IPv6 extension headers that are followed */
 
@@ -50,7 +50,7 @@ enum packet_protocol {
 
 enum packet_port {
 	PACKET_VXLAN_PORT = 4789,
-	PACKET_VXLAN_LINUX_PORT = 8472,	/* what Linux used before the number was assigned, and still does by default */
+	PACKET_VXLAN_LINUX_PORT = 8472,	/* from before one was assigned, Linux's default */
 	PACKET_GENEVE_PORT = 6081,
 };
 
@@ -155,7 +155,7 @@ struct packet_tags {
 	struct sonde_vlan vlan[PACKET_FRAME_VLANS];
 };
 
-/** The start of a frame: asked where an skb's own words do not say where L3 is, and for its Ethernet header. */
+/** The start of a frame, for what an skb's own words leave open. */
 struct packet_frame {
 	struct packet_place place;
 	struct packet_tags tags;
@@ -172,7 +172,7 @@ struct packet_l4 {
 	__u16 fragment_offset;	/* bytes; not 0: no L4 header here */
 	__u8 protocol;
 	__u8 has;		/* SONDE_HAS_FRAGMENT: a piece of a fragmented packet */
-	__u8 flags;		/* SONDE_MORE_FRAGMENTS; SONDE_TRUNCATED, SONDE_MALFORMED: no L4 header can be read */
+	__u8 flags;		/* MORE_FRAGMENTS; TRUNCATED, MALFORMED: no L4 to read */
 	__u8 unused[3];
 };
 
@@ -550,7 +550,7 @@ static __always_inline bool packet_find_l4(const struct packet_cursor *cursor, _
 	return packet_has_l4(l4);
 }
 
-/** packet_ports: source and destination port as on the wire; 0, or not 0 if the packet has none here. */
+/** packet_ports: the ports as on the wire; 0, or not 0 if the packet has none here. */
 static __always_inline int packet_ports(const struct packet_l4 *l4, __be16 ports[2])
 {
 	if (!packet_has_l4(l4) || !packet_has_ports(l4->protocol))
@@ -610,9 +610,11 @@ static __always_inline void packet_find_tunnel(const struct packet_cursor *curso
 		if (wire.geneve.version_length >> 6)
 			return;
 		tunnel->kind = SONDE_GENEVE;
-		tunnel->vni = wire.geneve.vni[0] << 16 | wire.geneve.vni[1] << 8 | wire.geneve.vni[2];
+		tunnel->vni =
+			wire.geneve.vni[0] << 16 | wire.geneve.vni[1] << 8 | wire.geneve.vni[2];
 		tunnel->type = bpf_ntohs(wire.geneve.type);
-		tunnel->offset = off + sizeof(wire.geneve) + (wire.geneve.version_length & 0x3f) * 4;
+		tunnel->offset =
+			off + sizeof(wire.geneve) + (wire.geneve.version_length & 0x3f) * 4;
 	}
 }
 
@@ -642,7 +644,7 @@ static __always_inline bool packet_enter_tunnel(const struct packet_tunnel *tunn
 	return true;
 }
 
-/* the tunnel of an IP packet that has not been parsed yet; false: none. place is left at what it carries */
+/* for an IP packet that is not parsed; false: no tunnel. place becomes that of what it carries */
 static __noinline int packet_descend(struct packet_place *place, struct packet_tunnel *tunnel)
 {
 	struct packet_tags tags;

@@ -111,7 +111,7 @@ static __always_inline __u32 sonde_forget(__u32 number)
 static __always_inline bool sonde_kernel_pointer(const void *pointer)
 {
 #ifdef SONDE_NATIVE
-	return (__u64)pointer > 0xffff;	/* unit tests run in the lower half; garbage there is small */
+	return (__u64)pointer > 0xffff;	/* unit tests run in the lower half */
 #else
 	return (__s64)pointer < 0;
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* filter.c: filter options to the filter in rodata. An option given twice is an error: tests are ANDed. */
+/* filter.c: filter options to the filter in rodata. */
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -23,7 +23,7 @@ enum {
 	TYPE_IP6 = 0x86dd,
 };
 
-/* a whole number in decimal or, with 0x, hexadecimal, that ends at end; -EINVAL if there is none or it is too large */
+/* a whole number that ends at end, decimal or with 0x hexadecimal; -EINVAL if it is none or too large */
 static int number_parse(const char *text, const char *end, unsigned long max, unsigned long *number)
 {
 	bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
@@ -36,7 +36,8 @@ static int number_parse(const char *text, const char *end, unsigned long max, un
 	return errno || stop != end || *number > max ? -EINVAL : 0;
 }
 
-int filter_parse_prefix(const char *text, struct sonde_prefix *prefix, int *family, char *why, size_t size)
+int filter_parse_prefix(const char *text, struct sonde_prefix *prefix, int *family, char *why,
+			size_t size)
 {
 	const char *slash = strchr(text, '/');
 	char address[INET6_ADDRSTRLEN + 1];
@@ -95,17 +96,6 @@ int filter_parse_ports(const char *text, struct sonde_ports *ports, char *why, s
 	}
 }
 
-/* notes that a test is set; an error if it was */
-static int test_set(struct run *run, uint32_t bit, char *why, size_t size)
-{
-	if (run->filter->set & bit) {
-		snprintf(why, size, "given twice");
-		return -EINVAL;
-	}
-	run->filter->set |= bit;
-	return 0;
-}
-
 static int family_set(struct run *run, int family, char *why, size_t size)
 {
 	uint32_t wanted = family == 4 ? FILTER_IP4 : FILTER_IP6;
@@ -118,13 +108,16 @@ static int family_set(struct run *run, int family, char *why, size_t size)
 	return 0;
 }
 
-static int prefix_set(struct run *run, const char *value, uint32_t bit, struct sonde_prefix *prefix, char *why, size_t size)
+static int prefix_set(struct run *run, const char *value, uint32_t bit, struct sonde_prefix *prefix,
+		      char *why, size_t size)
 {
-	int family, err = test_set(run, bit, why, size);
+	int family, err = filter_parse_prefix(value, prefix, &family, why, size);
 
 	if (!err)
-		err = filter_parse_prefix(value, prefix, &family, why, size);
-	return err ? err : family_set(run, family, why, size);
+		err = family_set(run, family, why, size);
+	if (!err)
+		run->filter->set |= bit;
+	return err;
 }
 
 static int src_ip_parse(struct run *run, const char *value, char *why, size_t size)
@@ -145,20 +138,21 @@ static int host_parse(struct run *run, const char *value, char *why, size_t size
 /* an address to stay away from says nothing of what else may pass */
 static int not_host_parse(struct run *run, const char *value, char *why, size_t size)
 {
-	int family, err = test_set(run, FILTER_NOT_HOST, why, size);
+	int family, err = filter_parse_prefix(value, &run->filter->not_host, &family, why, size);
 
 	if (!err)
-		err = filter_parse_prefix(value, &run->filter->not_host, &family, why, size);
-	if (!err && family == 6)
-		run->filter->set |= FILTER_NOT_HOST6;
+		run->filter->set |= FILTER_NOT_HOST | (family == 6 ? FILTER_NOT_HOST6 : 0);
 	return err;
 }
 
-static int ports_set(struct run *run, const char *value, uint32_t bit, struct sonde_ports *ports, char *why, size_t size)
+static int ports_set(struct run *run, const char *value, uint32_t bit, struct sonde_ports *ports,
+		     char *why, size_t size)
 {
-	int err = test_set(run, bit, why, size);
+	int err = filter_parse_ports(value, ports, why, size);
 
-	return err ? err : filter_parse_ports(value, ports, why, size);
+	if (!err)
+		run->filter->set |= bit;
+	return err;
 }
 
 static int src_port_parse(struct run *run, const char *value, char *why, size_t size)
@@ -182,18 +176,15 @@ static int protocol_parse(struct run *run, const char *value, char *why, size_t 
 		const char *name;
 		unsigned char number;
 	} names[] = {
-		{ "icmp", IPPROTO_ICMP }, { "icmpv6", IPPROTO_ICMPV6 }, { "icmp6", IPPROTO_ICMPV6 }, { "tcp", IPPROTO_TCP },
-		{ "udp", IPPROTO_UDP },	  { "sctp", IPPROTO_SCTP },	{ "gre", IPPROTO_GRE },	     { "esp", IPPROTO_ESP },
+		{ "icmp", IPPROTO_ICMP }, { "icmpv6", IPPROTO_ICMPV6 }, { "icmp6", IPPROTO_ICMPV6 },
+		{ "tcp", IPPROTO_TCP },	  { "udp", IPPROTO_UDP },	{ "sctp", IPPROTO_SCTP },
+		{ "gre", IPPROTO_GRE },	  { "esp", IPPROTO_ESP },
 	};
 	unsigned long number;
 
 	/* what the older tools call "no filter" */
 	if (!strcasecmp(value, "all"))
 		return 0;
-	if (run->filter->set & (FILTER_ARP | FILTER_PROTOCOL)) {
-		snprintf(why, size, "given twice");
-		return -EINVAL;
-	}
 	if (!strcasecmp(value, "arp")) {
 		run->filter->set |= FILTER_ARP;
 		return 0;
@@ -206,7 +197,8 @@ static int protocol_parse(struct run *run, const char *value, char *why, size_t 
 		}
 	}
 	if (number_parse(value, value + strlen(value), 255, &number)) {
-		snprintf(why, size, "not a protocol: tcp, udp, icmp, icmpv6, sctp, arp or a number to 255");
+		snprintf(why, size,
+			 "not a protocol: tcp, udp, icmp, icmpv6, sctp, arp or a number to 255");
 		return -EINVAL;
 	}
 	run->filter->protocol = number;
@@ -231,14 +223,18 @@ static int type_parse(struct run *run, const char *value, char *why, size_t size
 		if (strcasecmp(names[i].name, value))
 			continue;
 		run->filter->eth_type = names[i].type;
-		return test_set(run, FILTER_TYPE, why, size);
+		run->filter->set |= FILTER_TYPE;
+		return 0;
 	}
 	if (number_parse(value, value + strlen(value), 0xffff, &type) || type < 0x600) {
-		snprintf(why, size, "not an EtherType: ipv4, ipv6, arp, rarp, lldp, mpls, flow_control or 0x0600 to 0xffff");
+		snprintf(
+			why, size,
+			"not an EtherType: ipv4, ipv6, arp, rarp, lldp, mpls, flow_control or 0x0600 to 0xffff");
 		return -EINVAL;
 	}
 	run->filter->eth_type = type;
-	return test_set(run, FILTER_TYPE, why, size);
+	run->filter->set |= FILTER_TYPE;
+	return 0;
 }
 
 static int dev_parse(struct run *run, const char *value, char *why, size_t size)
@@ -249,7 +245,8 @@ static int dev_parse(struct run *run, const char *value, char *why, size_t size)
 	}
 	memset(run->filter->device, 0, sizeof(run->filter->device));
 	memcpy(run->filter->device, value, strlen(value));
-	return test_set(run, FILTER_DEVICE, why, size);
+	run->filter->set |= FILTER_DEVICE;
+	return 0;
 }
 
 static int vlan_parse(struct run *run, const char *value, char *why, size_t size)
@@ -261,7 +258,8 @@ static int vlan_parse(struct run *run, const char *value, char *why, size_t size
 		return -EINVAL;
 	}
 	run->filter->vlan = id;
-	return test_set(run, FILTER_VLAN, why, size);
+	run->filter->set |= FILTER_VLAN;
+	return 0;
 }
 
 static int vni_parse(struct run *run, const char *value, char *why, size_t size)
@@ -273,7 +271,8 @@ static int vni_parse(struct run *run, const char *value, char *why, size_t size)
 		return -EINVAL;
 	}
 	run->filter->vni = vni;
-	return test_set(run, FILTER_VNI, why, size);
+	run->filter->set |= FILTER_VNI;
+	return 0;
 }
 
 static int inner_parse(struct run *run, const char *value, char *why, size_t size)
@@ -320,18 +319,22 @@ static int netns_parse(struct run *run, const char *value, char *why, size_t siz
 	char path[256];
 
 	if (number_parse(value, value + strlen(value), UINT32_MAX, &inode)) {
-		snprintf(path, sizeof(path), "%s%s", strchr(value, '/') ? "" : "/run/netns/", value);
+		snprintf(path, sizeof(path), "%s%s", strchr(value, '/') ? "" : "/run/netns/",
+			 value);
 		inode = netns_at(path);
 	}
 	if (!inode) {
-		snprintf(why, size, "no such network namespace (an inode number, a path, or a name in /run/netns)");
+		snprintf(
+			why, size,
+			"no such network namespace (an inode number, a path, or a name in /run/netns)");
 		return -EINVAL;
 	}
 	run->filter->netns = inode;
-	return test_set(run, FILTER_NETNS, why, size);
+	run->filter->set |= FILTER_NETNS;
+	return 0;
 }
 
-/* a descriptor of the namespace with this inode, by a name or a process in it; -1 if neither is found */
+/* a descriptor of the namespace with this inode, by name or by a process in it; -1: not found */
 static int netns_open_in(const char *folder, const char *tail, uint32_t inode)
 {
 	DIR *names = opendir(folder);
@@ -402,23 +405,34 @@ static int device_settle(struct sonde_filter *filter)
 }
 
 const struct option_row filter_rows[] = {
-	{ OPTION_PARSED, "src-ip", "ADDR[/N]", "source address or prefix, IPv4 or IPv6", .parse = src_ip_parse },
-	{ OPTION_PARSED, "dst-ip", "ADDR[/N]", "destination address or prefix", .parse = dst_ip_parse },
-	{ OPTION_PARSED, "host", "ADDR[/N]", "source or destination address or prefix", .parse = host_parse },
-	{ OPTION_PARSED, "not-host", "ADDR[/N]", "neither source nor destination address or prefix", "expt-ip",
-	  .parse = not_host_parse },
-	{ OPTION_PARSED, "src-port", "LIST", "source ports: 80,443,1000-2000", .parse = src_port_parse },
+	{ OPTION_PARSED, "src-ip", "ADDR[/N]", "source address or prefix, IPv4 or IPv6",
+	  .parse = src_ip_parse },
+	{ OPTION_PARSED, "dst-ip", "ADDR[/N]", "destination address or prefix",
+	  .parse = dst_ip_parse },
+	{ OPTION_PARSED, "host", "ADDR[/N]", "source or destination address or prefix",
+	  .parse = host_parse },
+	{ OPTION_PARSED, "not-host", "ADDR[/N]", "neither source nor destination address or prefix",
+	  "expt-ip", .parse = not_host_parse },
+	{ OPTION_PARSED, "src-port", "LIST", "source ports: 80,443,1000-2000",
+	  .parse = src_port_parse },
 	{ OPTION_PARSED, "dst-port", "LIST", "destination ports", .parse = dst_port_parse },
 	{ OPTION_PARSED, "port", "LIST", "source or destination ports", .parse = port_parse },
-	{ OPTION_PARSED, "protocol", "NAME", "tcp, udp, icmp (also ICMPv6 with an IPv6 address), icmpv6, sctp, arp or a number",
+	{ OPTION_PARSED, "protocol", "NAME",
+	  "tcp, udp, icmp (also ICMPv6 with an IPv6 address), icmpv6, sctp, arp or a number",
 	  "l4-protocol", .parse = protocol_parse },
-	{ OPTION_PARSED, "type", "NAME", "EtherType: ipv4, ipv6, arp, rarp, lldp, mpls, flow_control or a number",
-	  "ethertype", .parse = type_parse },
-	{ OPTION_PARSED, "dev", "NAME", "the packet's device", "device interface", .parse = dev_parse },
-	{ OPTION_PARSED, "vlan", "ID", "VLAN id, of the tag in the skb or one in the frame", "vlan-id", .parse = vlan_parse },
-	{ OPTION_PARSED, "netns", "NS", "network namespace: inode number, path, or name", .parse = netns_parse },
-	{ OPTION_PARSED, "vni", "N", "in a VXLAN or Geneve tunnel with this network identifier", .parse = vni_parse },
-	{ OPTION_FLAG_PARSED, "inner", NULL, "addresses, ports and protocol are those inside a VXLAN or Geneve tunnel",
+	{ OPTION_PARSED, "type", "NAME",
+	  "EtherType: ipv4, ipv6, arp, rarp, lldp, mpls, flow_control or a number", "ethertype",
+	  .parse = type_parse },
+	{ OPTION_PARSED, "dev", "NAME", "the packet's device", "device interface",
+	  .parse = dev_parse },
+	{ OPTION_PARSED, "vlan", "ID", "VLAN id, of the tag in the skb or one in the frame",
+	  "vlan-id", .parse = vlan_parse },
+	{ OPTION_PARSED, "netns", "NS", "network namespace: inode number, path, or name",
+	  .parse = netns_parse },
+	{ OPTION_PARSED, "vni", "N", "in a VXLAN or Geneve tunnel with this network identifier",
+	  .parse = vni_parse },
+	{ OPTION_FLAG_PARSED, "inner", NULL,
+	  "addresses, ports and protocol are those inside a VXLAN or Geneve tunnel",
 	  .parse = inner_parse },
 	{ OPTION_END },
 };
@@ -459,7 +473,8 @@ int filter_finish(struct run *run)
 	run->filtered = filter->set != 0;
 	/* one word for both, as for ping */
 	if (filter->protocol == IPPROTO_ICMP &&
-	    (filter->set & FILTER_IP6 || (filter->set & FILTER_TYPE && filter->eth_type == TYPE_IP6)))
+	    (filter->set & FILTER_IP6 ||
+	     (filter->set & FILTER_TYPE && filter->eth_type == TYPE_IP6)))
 		filter->protocol = IPPROTO_ICMPV6;
 	wrong = contradiction(filter);
 	if (wrong) {
@@ -468,8 +483,9 @@ int filter_finish(struct run *run)
 	}
 	if (filter->set & FILTER_DEVICE && device_settle(filter)) {
 		run_error(run, "--dev %.16s: no such device%s", filter->device,
-			  filter->netns == netns_at("/proc/self/ns/net") ?
-				  " (one in another namespace needs --netns too)" : " in that namespace");
+			  filter->netns == netns_at("/proc/self/ns/net")
+				  ? " (one in another namespace needs --netns too)"
+				  : " in that namespace");
 		return -EINVAL;
 	}
 	return 0;

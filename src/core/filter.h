@@ -10,13 +10,14 @@
 extern const struct option_row filter_rows[];
 
 /**
- * filter_finish: after all options: what contradicts itself, and what one option means beside another.
+ * filter_finish: after all options: what contradicts itself, what one means beside another.
  * Returns 0 with run->filtered set if there is any filter, or -EINVAL, said.
  */
 int filter_finish(struct run *run);
 
 /** "10.0.0.0/24", "fd00::1"; family becomes 4 or 6. Returns 0 or -EINVAL with why. */
-int filter_parse_prefix(const char *text, struct sonde_prefix *prefix, int *family, char *why, size_t size);
+int filter_parse_prefix(const char *text, struct sonde_prefix *prefix, int *family, char *why,
+			size_t size);
 /** "80,443,1000-2000". Returns 0 or -EINVAL with why. */
 int filter_parse_ports(const char *text, struct sonde_ports *ports, char *why, size_t size);
 

@@ -8,11 +8,11 @@
 
 #include "abi/packet.h"
 
-/** Adds length, eth, vlan, arp, ip, tcp/udp/sctp/icmp, tunnel, inner and truncated: those that the packet has. */
+/** Adds length and a key for each header that the packet has: eth, vlan, arp, ip, tcp, ... */
 void packet_json(json_t *object, const struct sonde_packet *packet);
 /** One line without control characters; returns its length as snprintf() does. */
 int packet_text(char *text, size_t size, const struct sonde_packet *packet);
-/** {src, dst, protocol, src_port, dst_port}; ports only for protocols that have them; null addresses if unknown. */
+/** {src, dst, protocol, src_port, dst_port}: no ports where there are none; null: no addresses. */
 json_t *flow_json(const struct sonde_flow *flow);
 int flow_text(char *text, size_t size, const struct sonde_flow *flow);
 /** Lower-case name of an IP protocol number, or NULL. */

@@ -134,7 +134,8 @@ static inline void put_udp(struct frame *frame, unsigned int src, unsigned int d
 }
 
 /* seq 0x01020304, ack 0xa0b0c0d0, window 29200, no options */
-static inline void put_tcp(struct frame *frame, unsigned int src, unsigned int dst, unsigned int flags)
+static inline void put_tcp(struct frame *frame, unsigned int src, unsigned int dst,
+			   unsigned int flags)
 {
 	put16(frame, src);
 	put16(frame, dst);
@@ -214,7 +215,8 @@ struct box {
  * data at L3, device eth7 (ifindex 7) of namespace 4026531000. The first size
  * bytes of the frame are in the linear area. Free with box_close().
  */
-static inline void box_open(struct box *box, const struct frame *frame, size_t size, unsigned int protocol)
+static inline void box_open(struct box *box, const struct frame *frame, size_t size,
+			    unsigned int protocol)
 {
 	memset(box, 0, sizeof(*box));
 	box->linear = malloc(FRAME_HEADROOM + size);

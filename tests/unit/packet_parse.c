@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* packet_parse.c: the packet parser finds each header where the kernel left it, and nothing that is not there. */
+/* packet_parse.c: each header is found where the kernel left it, and nothing that is not there. */
 #include "unit.h"
 #include "frames.h"
 
@@ -71,7 +71,8 @@ static void expect_udp(const struct sonde_headers *h, unsigned int src, unsigned
 	assert_int_equal(h->udp.length, 13);
 }
 
-static void expect_tcp(const struct sonde_headers *h, unsigned int src, unsigned int dst, unsigned int flags)
+static void expect_tcp(const struct sonde_headers *h, unsigned int src, unsigned int dst,
+		       unsigned int flags)
 {
 	assert_true(h->has & SONDE_HAS_TCP);
 	assert_int_equal(h->protocol, 6);
@@ -83,7 +84,8 @@ static void expect_tcp(const struct sonde_headers *h, unsigned int src, unsigned
 	assert_int_equal(h->tcp.flags, flags);
 }
 
-static void expect_vlan(const struct sonde_headers *h, unsigned int i, unsigned int tpid, unsigned int tci)
+static void expect_vlan(const struct sonde_headers *h, unsigned int i, unsigned int tpid,
+			unsigned int tci)
 {
 	assert_true(i < h->vlans);
 	assert_int_equal(h->vlan[i].tpid, tpid);
@@ -227,7 +229,8 @@ static void icmp6(void **state)
 
 static void arp(void **state)
 {
-	const __u8 mac[6] = { 2, [5] = 10 }, none[6] = { 0 }, a[16] = { 10, 0, 0, 1 }, b[16] = { 10, 0, 0, 2 };
+	const __u8 mac[6] = { 2, [5] = 10 }, none[6] = { 0 }, a[16] = { 10, 0, 0, 1 },
+		   b[16] = { 10, 0, 0, 2 };
 	struct frame frame;
 	const struct sonde_headers *h;
 
@@ -262,7 +265,8 @@ static void fragments_of_ip4(void **state)
 	put_udp(&frame, 7, 9);
 	ip4_close(&frame, ip);
 	h = parse(&frame, 0x0800);
-	assert_int_equal(h->has, SONDE_HAS_ETH | SONDE_HAS_IP4 | SONDE_HAS_FRAGMENT | SONDE_HAS_UDP);
+	assert_int_equal(h->has,
+			 SONDE_HAS_ETH | SONDE_HAS_IP4 | SONDE_HAS_FRAGMENT | SONDE_HAS_UDP);
 	assert_int_equal(h->flags, SONDE_MORE_FRAGMENTS);
 	assert_int_equal(h->fragment_offset, 0);
 	expect_udp(h, 7, 9);
@@ -294,7 +298,8 @@ static void extension_headers(void **state)
 	put_extension(&frame, 43, 0);		/* hop-by-hop options */
 	put_extension(&frame, 60, 2);		/* routing, 24 bytes */
 	put_extension(&frame, 51, 1);		/* destination options */
-	put_hex(&frame, "11 04 0000 00000001 00000002 000102030405060708090a0b");	/* AH, 24 bytes */
+	/* AH, 24 bytes */
+	put_hex(&frame, "11 04 0000 00000001 00000002 000102030405060708090a0b");
 	put_udp(&frame, 500, 501);
 	ip6_close(&frame, ip);
 	h = parse(&frame, 0x86dd);
@@ -349,7 +354,8 @@ static void fragments_of_ip6(void **state)
 	put_udp(&frame, 33, 44);
 	ip6_close(&frame, ip);
 	h = parse(&frame, 0x86dd);
-	assert_int_equal(h->has, SONDE_HAS_ETH | SONDE_HAS_IP6 | SONDE_HAS_FRAGMENT | SONDE_HAS_UDP);
+	assert_int_equal(h->has,
+			 SONDE_HAS_ETH | SONDE_HAS_IP6 | SONDE_HAS_FRAGMENT | SONDE_HAS_UDP);
 	assert_int_equal(h->flags, SONDE_MORE_FRAGMENTS);
 	assert_int_equal(h->ip_id, 0xcafe0001);
 	expect_udp(h, 33, 44);
@@ -516,6 +522,13 @@ static void no_network_header(void **state)
 	assert_int_equal(h->has, SONDE_HAS_ETH | SONDE_HAS_IP4 | SONDE_HAS_UDP);
 	assert_int_equal(parsed.length, 47);
 	assert_int_equal(packet_length(SONDE_DIRECT, &box.skb), 47);
+
+	/* left over from another buffer */
+	box.skb.network_header = FRAME_HEADROOM + frame.size;
+	h = parse_box(&box);
+	assert_int_equal(h->has, SONDE_HAS_ETH | SONDE_HAS_IP4 | SONDE_HAS_UDP);
+	assert_int_equal(packet_length(SONDE_DIRECT, &box.skb), 47);
+	box.skb.network_header = 0;
 
 	/* on a device without Ethernet: data is all there is */
 	box.dev.type = 65534;
@@ -859,7 +872,7 @@ static void lengths_that_lie(void **state)
 	h = parse(&frame, 0x0800);
 	expect_udp(h, 1, 2);
 
-	/* header length below 5 words: addresses stand where they always do, nothing behind is believed */
+	/* header length below 5 words: addresses stand where they always do, the rest is unknown */
 	frame_udp4(&frame, 1, 2);
 	frame.bytes[14] = 0x44;
 	h = parse(&frame, 0x0800);
@@ -895,8 +908,9 @@ struct layer {
 	size_t end;
 };
 
-/* with each number of bytes in the linear area: the headers that fit are there, the next is said to be missing */
-static void cut(const struct frame *frame, unsigned int protocol, const struct layer *layers, const struct layer *inner)
+/* with each number of bytes at hand: headers that fit are there, the next is said to be missing */
+static void cut(const struct frame *frame, unsigned int protocol, const struct layer *layers,
+		const struct layer *inner)
 {
 	for (size_t size = 0; size <= frame->size; size++) {
 		__u16 has = 0, inner_has = 0, missing = 0;
@@ -917,7 +931,8 @@ static void cut(const struct frame *frame, unsigned int protocol, const struct l
 		h = parse_box(&box);
 		assert_int_equal(h->has, has);
 		assert_int_equal(h->flags & (SONDE_TRUNCATED | SONDE_MALFORMED), missing);
-		assert_int_equal(parsed.length, has & SONDE_HAS_ETH ? frame->size : frame->size - frame->l3);
+		assert_int_equal(parsed.length,
+				 has & SONDE_HAS_ETH ? frame->size : frame->size - frame->l3);
 		assert_int_equal(parsed.linear, has & SONDE_HAS_ETH ? size : 0);
 		if (inner && !missing) {
 			assert_int_equal(parsed.tunnel, SONDE_VXLAN);
@@ -936,15 +951,27 @@ static void cut_at_every_length(void **state)
 
 	(void)state;
 	frame_udp4(&frame, 1, 2);
-	cut(&frame, 0x0800, (struct layer[]){ { SONDE_HAS_ETH, 14 }, { SONDE_HAS_IP4, 34 }, { SONDE_HAS_UDP, 42 }, {} }, NULL);
+	cut(&frame, 0x0800,
+	    (struct layer[]){
+		    { SONDE_HAS_ETH, 14 }, { SONDE_HAS_IP4, 34 }, { SONDE_HAS_UDP, 42 }, {} },
+	    NULL);
 	frame_tcp6(&frame, 1, 2);
-	cut(&frame, 0x86dd, (struct layer[]){ { SONDE_HAS_ETH, 14 }, { SONDE_HAS_IP6, 54 }, { SONDE_HAS_TCP, 74 }, {} }, NULL);
+	cut(&frame, 0x86dd,
+	    (struct layer[]){
+		    { SONDE_HAS_ETH, 14 }, { SONDE_HAS_IP6, 54 }, { SONDE_HAS_TCP, 74 }, {} },
+	    NULL);
 	frame_arp(&frame);
-	cut(&frame, 0x0806, (struct layer[]){ { SONDE_HAS_ETH, 14 }, { SONDE_HAS_ARP, 42 }, {} }, NULL);
+	cut(&frame, 0x0806, (struct layer[]){ { SONDE_HAS_ETH, 14 }, { SONDE_HAS_ARP, 42 }, {} },
+	    NULL);
 	frame_vxlan(&frame, 1);
 	cut(&frame, 0x0800,
-	    (struct layer[]){ { SONDE_HAS_ETH, 14 }, { SONDE_HAS_IP4, 34 }, { SONDE_HAS_UDP, 42 }, { 0, 50 }, {} },
-	    (struct layer[]){ { SONDE_HAS_ETH, 64 }, { SONDE_HAS_IP6, 104 }, { SONDE_HAS_TCP, 124 }, {} });
+	    (struct layer[]){ { SONDE_HAS_ETH, 14 },
+			      { SONDE_HAS_IP4, 34 },
+			      { SONDE_HAS_UDP, 42 },
+			      { 0, 50 },
+			      {} },
+	    (struct layer[]){
+		    { SONDE_HAS_ETH, 64 }, { SONDE_HAS_IP6, 104 }, { SONDE_HAS_TCP, 124 }, {} });
 	frame.size = 0;
 	put_eth(&frame, 0x86dd);
 	ip = put_ip6(&frame, 0);
@@ -953,8 +980,12 @@ static void cut_at_every_length(void **state)
 	put_hex(&frame, "0001 0002 00000003 00000000");
 	ip6_close(&frame, ip);
 	cut(&frame, 0x86dd,
-	    (struct layer[]){ { SONDE_HAS_ETH, 14 }, { SONDE_HAS_IP6, 54 }, { SONDE_HAS_FRAGMENT, 78 },
-			      { SONDE_HAS_SCTP, 86 }, {} }, NULL);
+	    (struct layer[]){ { SONDE_HAS_ETH, 14 },
+			      { SONDE_HAS_IP6, 54 },
+			      { SONDE_HAS_FRAGMENT, 78 },
+			      { SONDE_HAS_SCTP, 86 },
+			      {} },
+	    NULL);
 }
 
 static void cut_inside_tags(void **state)
@@ -992,19 +1023,22 @@ static void cut_inside_tunnel(void **state)
 
 	(void)state;
 	frame_vxlan(&frame, 1);
-	for (unsigned int length = 50; length <= 110; length++) {
+	for (unsigned int length = 36; length <= 110; length++) {
 		unsigned int inner = length - 36;	/* bytes carried */
 
 		set16(&frame, 16, length);
 		parse(&frame, 0x0800);
 		assert_int_equal(parsed.tunnel, SONDE_VXLAN);
-		assert_int_equal(parsed.inner.has, (inner >= 14 ? SONDE_HAS_ETH : 0) | (inner >= 54 ? SONDE_HAS_IP6 : 0) |
-						   (inner >= 74 ? SONDE_HAS_TCP : 0));
+		assert_int_equal(parsed.inner.has, (inner >= 14 ? SONDE_HAS_ETH : 0) |
+							   (inner >= 54 ? SONDE_HAS_IP6 : 0) |
+							   (inner >= 74 ? SONDE_HAS_TCP : 0));
 		assert_int_equal(parsed.inner.flags, inner >= 74 ? 0 : SONDE_TRUNCATED);
+		assert_int_equal(parsed.inner.eth_type, inner >= 14 ? 0x86dd : 0);
 	}
 }
 
-static void expect_flow(const struct sonde_flow *flow, const struct sonde_headers *h, unsigned int src, unsigned int dst)
+static void expect_flow(const struct sonde_flow *flow, const struct sonde_headers *h,
+			unsigned int src, unsigned int dst)
 {
 	struct sonde_flow expected;
 
