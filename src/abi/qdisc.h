@@ -17,12 +17,15 @@ struct qdisc_key {
 	sonde_xmit return_code;
 };
 
-/** Sums; user space prints length and backlog as the mean over count. */
+/**
+ * Sums; user space prints length and backlog as the mean over count. Where the
+ * kernel keeps them per CPU each drop adds SONDE_GAUGE_UNKNOWN, so that the mean is that too.
+ */
 struct qdisc_row {
 	sonde_count count;
 	sonde_bytes bytes;
-	sonde_count qlen;
-	sonde_bytes backlog;
+	sonde_level qlen;
+	sonde_level backlog;
 };
 
 #endif

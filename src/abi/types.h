@@ -34,6 +34,8 @@ typedef __u32 sonde_limit;
 /** A level at the time of the event; SONDE_GAUGE_UNKNOWN: the kernel keeps it elsewhere. */
 typedef __u32 sonde_gauge;
 #define SONDE_GAUGE_UNKNOWN 0xffffffffU
+/** The mean of a sonde_gauge over a row; SONDE_GAUGE_UNKNOWN as there. */
+typedef __u64 sonde_level;
 /** What a qdisc's enqueue returned (NET_XMIT_*); SONDE_XMIT_UNKNOWN = not seen. */
 typedef __u32 sonde_xmit;
 #define SONDE_XMIT_UNKNOWN 0xffffffffU

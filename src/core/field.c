@@ -233,7 +233,7 @@ static void limit_text(const struct field *field, const void *value, FILE *to)
 
 static void gauge_json(const struct field *field, const void *value, json_t *object)
 {
-	uint32_t level = number(field, value);
+	uint64_t level = number(field, value);
 
 	json_object_set_new(object, field->name, level == SONDE_GAUGE_UNKNOWN ? json_null() : json_integer(level));
 }
@@ -345,6 +345,7 @@ static const struct field_type types[] = {
 	{ "sonde_handle", SCHEMA_STRING, false, handle_json, handle_text },
 	{ "sonde_limit", "\"%s\": {\"type\": [\"integer\", \"null\"]}", false, limit_json, limit_text },
 	{ "sonde_gauge", "\"%s\": {\"type\": [\"integer\", \"null\"]}", false, gauge_json, gauge_text },
+	{ "sonde_level", "\"%s\": {\"type\": [\"integer\", \"null\"]}", false, gauge_json, gauge_text },
 	{ "sonde_xmit", SCHEMA_STRING_OR_NULL, false, xmit_json, xmit_text },
 	{ "sonde_comm", SCHEMA_STRING, false, string_json, string_text },
 	{ "sonde_name", SCHEMA_STRING, false, string_json, string_text },

@@ -32,8 +32,12 @@ static void row_text(struct run *run, const struct view_rows *view, const void *
 {
 	printf("%10" PRIu64 "  %5.1f %%  ", values[0], 100 * share);
 	/* the sums behind the first, each with its name */
-	for (unsigned int i = 1; i < view->values->count; i++)
-		printf("%s %" PRIu64 "  ", view->values->fields[i].name, values[i]);
+	for (unsigned int i = 1; i < view->values->count; i++) {
+		const struct field *field = &view->values->fields[i];
+
+		field->type->text(field, (const char *)values + field->offset, stdout);
+		fputs("  ", stdout);
+	}
 	record_text(view->key, key, view->shown, run, stdout);
 	if (view->more)
 		view->more(run, key, NULL, stdout);

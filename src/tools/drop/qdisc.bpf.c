@@ -140,8 +140,12 @@ static __always_inline int qdisc_dropped(void *ctx, enum sonde_access access, st
 	bpf_probe_read_kernel(key.kind, sizeof(key.kind), ops->id);
 	key.return_code = SONDE_XMIT_UNKNOWN;
 	row.bytes = drop_length(access, skb);
-	row.qlen = SONDE_READ(access, qdisc, q.qlen);
-	row.backlog = SONDE_READ(access, qdisc, qstats.backlog);
+	if (SONDE_READ(access, qdisc, flags) & TCQ_F_CPUSTATS) {
+		row.qlen = row.backlog = SONDE_GAUGE_UNKNOWN;
+	} else {
+		row.qlen = SONDE_READ(access, qdisc, q.qlen);
+		row.backlog = SONDE_READ(access, qdisc, qstats.backlog);
+	}
 	/* a queue over its limit may drop other packets than the one that was to be enqueued */
 	if (behind_enqueue && (state->last_skb == (__u64)skb || state->last_qdisc == (__u64)qdisc))
 		key.return_code = state->last_code;
