@@ -28,19 +28,30 @@ wait_for() { # SECONDS COMMAND...: until the command succeeds; false if it does 
 
 # ---- netsonde in the background ----
 
-# Starts "netsonde ARGS --json" with its output in $work/NAME.json and .err, and waits until it
-# says that it is attached. What it writes before that is the start line and nothing else.
-tool_start() { # NAME ARGS...
+# Starts "netsonde ARGS --json" with its output in $work/NAME.json and .err.
+tool_begin() { # NAME ARGS...
 	local name=$1
 	shift
 	tool_args[$name]="${NETSONDE_ATTACH:+NETSONDE_ATTACH=$NETSONDE_ATTACH }${NETSONDE_BUFFER:+NETSONDE_BUFFER=$NETSONDE_BUFFER }$*"
 	rm -f "$work/$name".*
 	netsonde "$@" --json > "$work/$name.json" 2> "$work/$name.err" &
 	tool_pids[$name]=$!
-	if ! wait_for 60 tool_is_ready "$name" || ! [ -s "$work/$name.json" ]; then
-		not_ok "${tool_args[$name]} starts" "$(tail -n 5 "$work/$name.err")"
-		return 1
-	fi
+}
+
+# Waits until all that were begun say that they are attached. What a tool writes before that is
+# its start line and nothing else.
+tools_ready() {
+	local name
+	for name in "${!tool_pids[@]}"; do
+		if ! wait_for 90 tool_is_ready "$name" || ! [ -s "$work/$name.json" ]; then
+			not_ok "starts: ${tool_args[$name]}" "$(tail -n 5 "$work/$name.err")"
+		fi
+	done
+}
+
+tool_start() { # NAME ARGS...
+	tool_begin "$@"
+	tools_ready
 }
 
 tool_is_ready() { # NAME: attached, or dead

@@ -108,13 +108,14 @@ judge_rows() { # NAME
 }
 
 queues_make || exit 1
-tool_start qdisc drop qdisc
-tool_start each drop qdisc --each
-tool_start packets drop packets
-tool_start stacks drop stacks --group-by reason,place,dev,flow --top 100
-tool_start tagged drop packets --vlan 100
-NETSONDE_ATTACH=rt tool_start qdisc_rt drop qdisc
-tool_start port drop qdisc --dst-port 7104
+tool_begin qdisc drop qdisc
+tool_begin each drop qdisc --each
+tool_begin packets drop packets
+tool_begin stacks drop stacks --group-by reason,place,dev,flow --top 100
+tool_begin tagged drop packets --vlan 100
+NETSONDE_ATTACH=rt tool_begin qdisc_rt drop qdisc
+tool_begin port drop qdisc --dst-port 7104
+tools_ready
 queues_flood
 nap 1
 tools_stop

@@ -255,14 +255,15 @@ ovs_up && peer_veth && neigh_settle --static > "$work/settle" || exit 1
 faults_inject
 
 # All at once: each sees the same packets.
-tool_start packets drop packets
-tool_start stacks drop stacks --group-by reason,place,dev,stack,flow --top 1000
-tool_start default drop stacks --top 1000
-tool_start by_stack drop stacks --group-by stack --top 1000
-tool_start by_place drop stacks --group-by place --top 1000
-NETSONDE_ATTACH=rt tool_start packets_rt drop packets
-NETSONDE_ATTACH=rt tool_start stacks_rt drop stacks --group-by reason,place,dev,flow --top 1000
-NETSONDE_BUFFER=perf tool_start packets_perf drop packets
+tool_begin packets drop packets
+tool_begin stacks drop stacks --group-by reason,place,dev,stack,flow --top 1000
+tool_begin default drop stacks --top 1000
+tool_begin by_stack drop stacks --group-by stack --top 1000
+tool_begin by_place drop stacks --group-by place --top 1000
+NETSONDE_ATTACH=rt tool_begin packets_rt drop packets
+NETSONDE_ATTACH=rt tool_begin stacks_rt drop stacks --group-by reason,place,dev,flow --top 1000
+NETSONDE_BUFFER=perf tool_begin packets_perf drop packets
+tools_ready
 faults_send '70??'
 nap 1
 

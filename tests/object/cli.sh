@@ -56,6 +56,7 @@ extra|extra
 --count 0|--count 0
 --count x|--count x
 --btf /nowhere/btf|/nowhere/btf
+--btf /etc/passwd|--btf /etc/passwd: [^0-9]*$
 --src-ip 10.0.0.1 --dst-ip fd00::1|IPv4 and IPv6
 --host 10.0.0.1 --src-ip fd00::1|IPv4 and IPv6
 --protocol icmp --port 80|port
@@ -82,6 +83,12 @@ refused 2 '--reason' "$netsonde" drop packets --reason ''
 refused 2 '--type xyz' "$netsonde" eth_drop --type xyz
 refused 1 '/nowhere/x: No such file' "$netsonde" drop packets --output /nowhere/x --duration 1
 refused 1 '/: Is a directory' "$netsonde" drop packets --output / --duration 1
+# a kernel whose types know no tracepoint kfree_skb
+if printf "struct sk_buff { int len; } skb;" | clang -g -target bpf -x c -c -o "$work/none.o" - 2> "$work/clang.err"; then
+	refused 3 "this kernel" "$netsonde" drop packets --btf "$work/none.o"
+else
+	skip "a kernel without the hook" "no clang"
+fi
 refused 1 'root|CAP_|permi' setpriv --reuid 65534 --regid 65534 --clear-groups "$netsonde" drop stacks --duration 1
 
 # ---- help, schema, version, doctor ----

@@ -54,6 +54,14 @@ is "bad IP checksum" "$(seen 7003)" "12 IP_CSUM s0"
 like "a VLAN that is not configured" "$(seen 7004)" '^14 [A-Z_]+ s0$'
 is "nothing else" "$(grep -c '"type":"event"' "$work/json")" $((25 + 31 + 12 + 14))
 
+# --duration and --interval are kept
+"$netsonde" drop stacks --json --netns "sonde$$" --interval 500ms --duration 2 > "$work/timed" 2> "$work/err"
+is "--duration 2: exit status" "$?" 0
+is "--duration 2 lasts two seconds, to a tenth" "$(jq -s 'map(select(.type == "start" or .type == "end").time_ns) |
+	(.[1] - .[0]) / 1e8 | floor' "$work/timed")" 20
+# the timers of the last interval and of the end race; what counts is that nothing is left out
+like "--interval 500ms: four of them" "$(grep -c '"type":"interval"' "$work/timed")" '^[45]$'
+
 if ! command -v tshark > "$work/which"; then
 	skip "the capture file" "no tshark"
 	finish
