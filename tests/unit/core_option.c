@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* core_option.c: durations in each unit, what is no duration, lists of words, and options that end in a run. */
+/* core_option.c: durations in each unit, what is none, lists of words, and options in a run. */
 #include "unit.h"
 
 #include <errno.h>
@@ -52,8 +52,9 @@ static void durations(void **state)
 static void no_durations(void **state)
 {
 	static const char *const cases[] = {
-		"", " ", "s", "ms", "-1", "-1s", "+1s", " 1s", "1 s", "1s ", "1x", "1S", "1sec", "1.2.3", "1..5s", "1,5s",
-		".5s", "0x10", "0x10s", "nan", "inf", "infinity", "1s2", "1m30s", "\x01", "1\n", "1ks",
+		"",	 " ",	"s",   "ms",	   "-1",    "-1s",   "+1s",  " 1s", "1 s",
+		"1s ",	 "1x",	"1S",  "1sec",	   "1.2.3", "1..5s", "1,5s", ".5s", "0x10",
+		"0x10s", "nan", "inf", "infinity", "1s2",   "1m30s", "\x01", "1\n", "1ks",
 	};
 
 	(void)state;
@@ -68,7 +69,10 @@ static void no_durations(void **state)
 static void durations_too_long(void **state)
 {
 	static const char *const cases[] = {
-		"9000000001s", "104250d", "99999999999999999999999999", "9999999999999999999ns",
+		"9000000001s",
+		"104250d",
+		"99999999999999999999999999",
+		"9999999999999999999ns",
 	};
 	uint64_t ns = 42;
 
@@ -105,12 +109,16 @@ static struct {
 } rodata;
 
 static const struct option_row own[] = {
-	{ OPTION_U32, "number", "N", "a number", "old-number n", .rodata = true, .offset = 0, .min = 5, .max = 10 },
+	{ OPTION_U32, "number", "N", "a number", "old-number n", .rodata = true, .offset = 0,
+	  .min = 5, .max = 10 },
 	{ OPTION_FLAG, "on", NULL, "a flag", .rodata = true, .offset = 4 },
-	{ OPTION_FLAG, "no-off", NULL, "a flag that is on", .rodata = true, .offset = 8, .off = true },
+	{ OPTION_FLAG, "no-off", NULL, "a flag that is on", .rodata = true, .offset = 8,
+	  .off = true },
 	{ OPTION_END },
 };
-static const struct tool tool = { .area = "unit", .name = "test", .kind = TOOL_SUMMARY, .options = own };
+static const struct tool tool = {
+	.area = "unit", .name = "test", .kind = TOOL_SUMMARY, .options = own
+};
 static struct run run;
 
 static int parse(int argc, char **argv)
@@ -122,13 +130,15 @@ static int parse(int argc, char **argv)
 	return option_parse(&run, argc, argv);
 }
 
-#define PARSE(...) parse(sizeof((char *[]){ __VA_ARGS__ }) / sizeof(char *), (char *[]){ __VA_ARGS__ })
+#define PARSE(...)                                                                                 \
+	parse(sizeof((char *[]){ __VA_ARGS__ }) / sizeof(char *), (char *[]){ __VA_ARGS__ })
 
 static void options_reach_run_and_rodata(void **state)
 {
 	(void)state;
-	assert_int_equal(PARSE("--interval", "500ms", "--duration=2m", "--count", "3", "--json", "--number=7", "--on",
-			       "--no-off"), 0);
+	assert_int_equal(PARSE("--interval", "500ms", "--duration=2m", "--count", "3", "--json",
+			       "--number=7", "--on", "--no-off"),
+			 0);
 	assert_int_equal(run.interval_ns, SECOND / 2);
 	assert_int_equal(run.duration_ns, 120 * SECOND);
 	assert_int_equal(run.count, 3);
@@ -137,7 +147,8 @@ static void options_reach_run_and_rodata(void **state)
 	assert_int_equal(rodata.on, 1);
 	assert_int_equal(rodata.off, 0);
 	/* older spellings; 64 bits of a count; a flag may be given twice */
-	assert_int_equal(PARSE("--old_number", "10", "--count", "4294967295", "--json", "--json"), 0);
+	assert_int_equal(PARSE("--old_number", "10", "--count", "4294967295", "--json", "--json"),
+			 0);
 	assert_int_equal(rodata.number, 10);
 	assert_int_equal(run.count, 4294967295);
 	assert_int_equal(rodata.off, 1);
@@ -160,7 +171,9 @@ static void options_refused(void **state)
 		{ { "--number" }, 1, "--number needs a value (N)" },
 		{ { "--number", "4" }, 2, "--number 4: must be 5 to 10" },
 		{ { "--number=11" }, 1, "--number 11: must be 5 to 10" },
-		{ { "--number", "99999999999999999999" }, 2, "--number 99999999999999999999: must be 5 to 10" },
+		{ { "--number", "99999999999999999999" },
+		  2,
+		  "--number 99999999999999999999: must be 5 to 10" },
 		{ { "--number", "7x" }, 2, "--number 7x: not a whole number" },
 		{ { "--number", "-7" }, 2, "--number -7: not a whole number" },
 		{ { "--number=" }, 1, "--number : not a whole number" },
@@ -168,7 +181,9 @@ static void options_refused(void **state)
 		{ { "--json=1" }, 1, "--json takes no value" },
 		{ { "--count", "0" }, 2, "--count 0: must be 1 to 4294967295" },
 		{ { "--interval", "99ms" }, 2, "--interval 99ms: must be 0.1 s to 2.592e+06 s" },
-		{ { "--interval", "soon" }, 2, "--interval soon: not a duration such as 500ms, 10s or 2m" },
+		{ { "--interval", "soon" },
+		  2,
+		  "--interval soon: not a duration such as 500ms, 10s or 2m" },
 		{ { "--duration", "367d" }, 2, "--duration 367d: must be 0.1 s to 3.16224e+07 s" },
 	};
 

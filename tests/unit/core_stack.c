@@ -37,7 +37,8 @@ static void expect(const struct sonde_stack *stack, const uint64_t *ip, unsigned
 
 static void begins_at_the_place(void **state)
 {
-	const uint64_t ip[] = { address("memcpy") + 9, address("kfree") + 7, address("ip_rcv") + 33, address("udp_rcv") + 5 };
+	const uint64_t ip[] = { address("memcpy") + 9, address("kfree") + 7, address("ip_rcv") + 33,
+				address("udp_rcv") + 5 };
 	struct sonde_stack stack = stack_of(ip, 4);
 
 	(void)state;
@@ -55,7 +56,8 @@ static void begins_at_the_place(void **state)
 /* a place that does not stand in the stack trims nothing */
 static void place_elsewhere(void **state)
 {
-	const uint64_t ip[] = { address("memcpy") + 9, address("kfree") + 7, address("ip_rcv") + 33 };
+	const uint64_t ip[] = { address("memcpy") + 9, address("kfree") + 7,
+				address("ip_rcv") + 33 };
 	struct sonde_stack stack = stack_of(ip, 3);
 
 	(void)state;
@@ -70,7 +72,8 @@ static void place_elsewhere(void **state)
 /* the place can stand twice in a recursion: the innermost is meant */
 static void first_of_two(void **state)
 {
-	const uint64_t ip[] = { address("kfree") + 7, address("ip_rcv") + 33, address("udp_rcv") + 5, address("ip_rcv") + 33 };
+	const uint64_t ip[] = { address("kfree") + 7, address("ip_rcv") + 33,
+				address("udp_rcv") + 5, address("ip_rcv") + 33 };
 	struct sonde_stack stack = stack_of(ip, 4);
 
 	(void)state;
@@ -87,8 +90,9 @@ static const char *softirq(void)
 
 static void ends_at_the_softirq(void **state)
 {
-	const uint64_t ip[] = { address("kfree") + 7, address("ip_rcv") + 33, address(softirq()) + 200,
-				address("schedule") + 50, address("kfree") + 7 };
+	const uint64_t ip[] = { address("kfree") + 7, address("ip_rcv") + 33,
+				address(softirq()) + 200, address("schedule") + 50,
+				address("kfree") + 7 };
 	struct sonde_stack stack = stack_of(ip, 5);
 
 	(void)state;
@@ -143,12 +147,9 @@ static int finish(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(begins_at_the_place),
-		cmocka_unit_test(place_elsewhere),
-		cmocka_unit_test(first_of_two),
-		cmocka_unit_test(ends_at_the_softirq),
-		cmocka_unit_test(empty_and_full),
-		cmocka_unit_test(as_text_and_json),
+		cmocka_unit_test(begins_at_the_place), cmocka_unit_test(place_elsewhere),
+		cmocka_unit_test(first_of_two),	       cmocka_unit_test(ends_at_the_softirq),
+		cmocka_unit_test(empty_and_full),      cmocka_unit_test(as_text_and_json),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, finish);

@@ -13,7 +13,8 @@ static void add(struct table *table, const char *key, uint64_t first, uint64_t s
 	assert_int_equal(table_add(table, key, values), 0);
 }
 
-static void expect(const struct table *table, size_t row, const char *key, uint64_t first, uint64_t second)
+static void expect(const struct table *table, size_t row, const char *key, uint64_t first,
+		   uint64_t second)
 {
 	assert_memory_equal(table_key(table, row), key, table->key_size);
 	assert_int_equal(table_values(table, row)[0], first);
@@ -58,7 +59,7 @@ static void equal_keys_become_one(void **state)
 	table_free(&table);
 }
 
-/* equal sums stand in the order of their keys, so that two reports of the same rows look the same */
+/* equal sums stand in the order of their keys: two reports of the same rows look the same */
 static void equal_values_are_sorted_by_key(void **state)
 {
 	struct table table;
