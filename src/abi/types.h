@@ -111,14 +111,20 @@ struct sonde_text {
 	__u64 size;		/* bytes */
 };
 
+/** What dealt with a packet; added to an address that is a multiple of 8. */
+enum sonde_handled {
+	HANDLED_NOT,
+	HANDLED_TCP,
+	HANDLED_ICMP,
+};
+
 /** A range of kernel text from which a free with this reason is no loss. */
 struct sonde_benign {
 	struct sonde_text text;
 	__u32 reason;		/* 0: the kernel gave no reason */
 	__u32 any_reason;	/* 1: whatever the reason */
 	__u32 empty_only;	/* 1: only if the skb carries no bytes behind its headers any more */
-	__u32 unused;
-	__u32 handled_only;	/* 1: only if the hook "handled" has seen the packet just before */
+	__u32 handled;		/* enum sonde_handled: only if such a hook has seen the packet just before; 0: whatever */
 };
 
 #endif

@@ -51,48 +51,54 @@ static __always_inline struct drop drop_read(const __u64 *args)
  * remember the last such packet on this CPU. By its data, because a raw socket
  * gets a clone.
  */
-static __always_inline int drop_handled(enum sonde_access access, struct sk_buff *skb)
+static __always_inline int drop_handled(enum sonde_access access, struct sk_buff *skb, enum sonde_handled kind)
 {
 	__u32 zero = 0;
 	__u64 *last = bpf_map_lookup_elem(&handled_packets, &zero);
 
 	if (last)
-		*last = (__u64)SONDE_READ(access, skb, head);
+		*last = (__u64)SONDE_READ(access, skb, head) + kind;
 	return 0;
 }
 
-static __always_inline int drop_handled_arg1(void *ctx, const __u64 *args, enum sonde_access access)
+/* tcp_timewait_state_process(tw, skb), raw_rcv(sk, skb), rawv6_rcv(sk, skb); the others: f(skb, ...) */
+static __always_inline int drop_handled_tcp(void *ctx, const __u64 *args, enum sonde_access access)
 {
-	return drop_handled(access, (struct sk_buff *)args[0]);
+	return drop_handled(access, (struct sk_buff *)args[1], HANDLED_TCP);
 }
 
-static __always_inline int drop_handled_arg2(void *ctx, const __u64 *args, enum sonde_access access)
+static __always_inline int drop_handled_raw(void *ctx, const __u64 *args, enum sonde_access access)
 {
-	return drop_handled(access, (struct sk_buff *)args[1]);
+	return drop_handled(access, (struct sk_buff *)args[1], HANDLED_ICMP);
+}
+
+static __always_inline int drop_handled_icmp6(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	return drop_handled(access, (struct sk_buff *)args[0], HANDLED_ICMP);
 }
 
 /* the programs of a tool that tells handled packets from dropped ones; their rows: DROP_HOOKS in tools/drop/meaning.h */
 #define HOOKS_HANDLED                                                                              \
-	HOOK_FUNCTION(timewait, tcp_timewait_state_process, drop_handled_arg2)                     \
-	HOOK_FUNCTION(raw4, raw_rcv, drop_handled_arg2)                                            \
-	HOOK_FUNCTION(raw6, rawv6_rcv, drop_handled_arg2)                                          \
-	HOOK_FUNCTION(ndisc, ndisc_rcv, drop_handled_arg1)                                         \
-	HOOK_FUNCTION(icmp6_echo, icmpv6_echo_reply, drop_handled_arg1)                            \
-	HOOK_FUNCTION(icmp6_error, icmpv6_notify, drop_handled_arg1)                               \
-	HOOK_FUNCTION(mld_query, igmp6_event_query, drop_handled_arg1)                             \
-	HOOK_FUNCTION(mld_report, igmp6_event_report, drop_handled_arg1)
+	HOOK_FUNCTION(timewait, tcp_timewait_state_process, drop_handled_tcp)                      \
+	HOOK_FUNCTION(raw4, raw_rcv, drop_handled_raw)                                             \
+	HOOK_FUNCTION(raw6, rawv6_rcv, drop_handled_raw)                                           \
+	HOOK_FUNCTION(ndisc, ndisc_rcv, drop_handled_icmp6)                                        \
+	HOOK_FUNCTION(icmp6_echo, icmpv6_echo_reply, drop_handled_icmp6)                           \
+	HOOK_FUNCTION(icmp6_error, icmpv6_notify, drop_handled_icmp6)                              \
+	HOOK_FUNCTION(mld_query, igmp6_event_query, drop_handled_icmp6)                            \
+	HOOK_FUNCTION(mld_report, igmp6_event_report, drop_handled_icmp6)
 
 static __always_inline bool drop_in_text(__u64 address, const volatile struct sonde_text *text)
 {
 	return address - text->start < text->size;
 }
 
-static __always_inline bool drop_was_handled(enum sonde_access access, struct sk_buff *skb)
+static __always_inline bool drop_was_handled(enum sonde_access access, struct sk_buff *skb, __u32 kind)
 {
 	__u32 zero = 0;
 	__u64 *last = bpf_map_lookup_elem(&handled_packets, &zero);
 
-	if (!last || *last != (__u64)SONDE_READ(access, skb, head))
+	if (!last || *last != (__u64)SONDE_READ(access, skb, head) + kind)
 		return false;
 	*last = 0;
 	return true;
@@ -134,7 +140,8 @@ static __always_inline bool drop_is_benign(enum sonde_access access, const struc
 			continue;
 		if (benign_ranges[i].empty_only && SONDE_READ(access, skb, len))
 			continue;
-		if (benign_ranges[i].handled_only && !drop_was_handled(access, skb))
+		if (benign_ranges[i].handled &&
+		    !drop_was_handled(access, skb, benign_ranges[i].handled))
 			continue;
 		return true;
 	}
@@ -169,35 +176,35 @@ const volatile __u64 ovs_actions_place = 0;
 /*
  * Before 6.7 (e7bc7db9ba46) the datapath ends a list of actions that sends the
  * packet nowhere with consume_skb(), as if it had been delivered: an empty list
- * (drop), or one whose last action does not hand the packet on.
+ * (drop), or one in which no action hands the packet on.
  */
 static __always_inline bool ovs_list_loses(const char *attr, __s32 length)
 {
-	struct nlattr head = {};
+	struct nlattr head;
 
 	for (__u32 i = 0; i < OVS_ACTIONS_MAX; i++) {
 		__s32 size;
 
 		if (length <= 0)
-			return i == 0;
+			return true;
 		if (bpf_probe_read_kernel(&head, sizeof(head), attr) || head.nla_len < sizeof(head))
 			return false;
+		/* one of these handed on the packet, or a copy of it */
+		switch (head.nla_type & NLA_TYPE_MASK) {
+		case OVS_ACTION_ATTR_OUTPUT:
+		case OVS_ACTION_ATTR_USERSPACE:
+		case OVS_ACTION_ATTR_RECIRC:
+		case OVS_ACTION_ATTR_SAMPLE:
+		case OVS_ACTION_ATTR_CLONE:
+		case OVS_ACTION_ATTR_CHECK_PKT_LEN:
+			return false;
+		}
 		size = (head.nla_len + NLA_ALIGNTO - 1) & ~(NLA_ALIGNTO - 1);
-		if (size >= length)
-			break;
 		attr += size;
 		length -= size;
 	}
-	switch (head.nla_type & NLA_TYPE_MASK) {
-	case OVS_ACTION_ATTR_OUTPUT:
-	case OVS_ACTION_ATTR_USERSPACE:
-	case OVS_ACTION_ATTR_RECIRC:
-	case OVS_ACTION_ATTR_SAMPLE:
-	case OVS_ACTION_ATTR_CLONE:
-	case OVS_ACTION_ATTR_CHECK_PKT_LEN:
-		return false;
-	}
-	return true;
+	/* longer than any list that was seen: not judged */
+	return false;
 }
 
 /** drop_read_ovs: for do_execute_actions(dp, skb, key, attr, len); false if these actions lose nothing. */

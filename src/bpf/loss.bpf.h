@@ -6,10 +6,12 @@
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, LOSS_MAX);
-	/* the enum stands in the object's BTF because of this: the ledger reads its names there */
-	__type(key, enum sonde_loss);
+	__type(key, __u32);
 	__type(value, __u64);
 } losses SEC(".maps");
+
+/* the enum stands in the object's BTF because of this: the ledger reads its names there */
+const volatile enum sonde_loss loss_names = 0;
 
 static __always_inline void loss_add(enum sonde_loss loss)
 {

@@ -45,6 +45,7 @@ struct stack_scratch {
 	__u32 count;		/* of ip */
 	__u32 frame;		/* of ip, searched for next */
 	__u32 start;		/* of words: the context */
+	__u32 busy;
 };
 
 /** How stacks were attributed, one counter each per CPU; printed with the total. */
@@ -182,7 +183,7 @@ static __always_inline __u64 stack_id(void *ctx, __u64 place)
 	struct stack_scratch *scratch;
 	volatile __u64 *launder;
 	__u32 zero = 0;
-	__u64 context;
+	__u64 context, id;
 	long size;
 
 	scratch = bpf_map_lookup_elem(&stack_scratches, &zero);
@@ -207,14 +208,21 @@ static __always_inline __u64 stack_id(void *ctx, __u64 place)
 			return known->id;
 		}
 	}
+	/* before 6.1 a softirq's drop may come in the middle of a process's */
+	if (scratch->busy) {
+		loss_add(LOSS_stacks);
+		return 0;
+	}
+	scratch->busy = 1;
+	scratch->address = context;
 	stack_count(STACK_unwound);
 	size = bpf_get_stack(ctx, scratch->ip, sizeof(scratch->ip), 0);
 	scratch->count = size > 0 ? (__u32)size / 8 : 0;
 	if (!stack_search(place)) {
+		scratch->busy = 0;
 		loss_add(LOSS_stacks);
 		return 0;
 	}
-	bpf_map_update_elem(&stack_anchors, &anchor, &scratch->known, BPF_ANY);
 	if (!bpf_map_lookup_elem(&stacks, &scratch->known.id)) {
 		struct sonde_stack *stack = (void *)scratch->words;
 
@@ -222,11 +230,16 @@ static __always_inline __u64 stack_id(void *ctx, __u64 place)
 		stack->unused = 0;
 		__builtin_memcpy(stack->ip, scratch->known.ip, sizeof(stack->ip));
 		if (bpf_map_update_elem(&stacks, &scratch->known.id, stack, BPF_ANY)) {
+			scratch->busy = 0;
 			loss_add(LOSS_stacks);
 			return 0;
 		}
 	}
-	return scratch->known.id;
+	/* not before the stack is kept: a recognised one must be printable */
+	bpf_map_update_elem(&stack_anchors, &anchor, &scratch->known, BPF_ANY);
+	id = scratch->known.id;
+	scratch->busy = 0;
+	return id;
 }
 
 #endif

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* buffer.c: events from the kernel; both kinds of buffer behind one interface. */
 #include <bpf/libbpf.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #include "core/buffer.h"
 #include "core/object.h"
 #include "core/tool.h"
 
+#define BATCH 1024
 #define PERF_PAGES 256	/* a CPU: 1 MiB */
 
 struct buffer {
@@ -14,6 +16,7 @@ struct buffer {
 	buffer_event handle;
 	struct ring_buffer *ring;
 	struct perf_buffer *perf;
+	unsigned int batch;	/* events handed over by this call of buffer_consume() */
 };
 
 static int ring_event(void *data, void *event, size_t size)
@@ -21,8 +24,8 @@ static int ring_event(void *data, void *event, size_t size)
 	struct buffer *buffer = data;
 
 	buffer->handle(buffer->run, event, size);
-	/* a run that has what it wants leaves the rest */
-	return buffer->run->stop ? -1 : 0;
+	/* a run that has what it wants leaves the rest; a flood must not keep us from timers and signals */
+	return buffer->run->stop || ++buffer->batch >= BATCH ? -EAGAIN : 0;
 }
 
 static void perf_event(void *data, int cpu, void *event, __u32 size)
@@ -60,12 +63,14 @@ int buffer_fd(const struct buffer *buffer)
 	return buffer->ring ? ring_buffer__epoll_fd(buffer->ring) : perf_buffer__epoll_fd(buffer->perf);
 }
 
-void buffer_consume(struct buffer *buffer)
+bool buffer_consume(struct buffer *buffer)
 {
+	buffer->batch = 0;
 	if (buffer->ring)
-		ring_buffer__consume(buffer->ring);
-	else
-		perf_buffer__consume(buffer->perf);
+		return ring_buffer__consume(buffer->ring) < 0;
+	/* reads what was there when it began: ends by itself */
+	perf_buffer__consume(buffer->perf);
+	return false;
 }
 
 void buffer_close(struct buffer *buffer)

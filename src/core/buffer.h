@@ -3,6 +3,7 @@
 #ifndef NETSONDE_CORE_BUFFER_H
 #define NETSONDE_CORE_BUFFER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct run;
@@ -14,8 +15,8 @@ typedef void (*buffer_event)(struct run *run, const void *event, size_t size);
 struct buffer *buffer_open(struct run *run, buffer_event handle, int *none);
 /** File descriptor that is readable when events wait. */
 int buffer_fd(const struct buffer *buffer);
-/** Hands all waiting events to the handler. */
-void buffer_consume(struct buffer *buffer);
+/** Hands waiting events to the handler; true if it left some because they were many. */
+bool buffer_consume(struct buffer *buffer);
 void buffer_close(struct buffer *buffer);
 
 #endif

@@ -66,7 +66,7 @@ static void name_ask(const struct sonde_device_key *key, sonde_name name)
 
 	if (stat("/proc/self/ns/net", &own))
 		return;
-	if (!key->netns || own.st_ino == key->netns) {
+	if (own.st_ino == key->netns) {
 		if (if_indextoname(key->ifindex, found))
 			memcpy(name, found, sizeof(sonde_name));
 		return;
@@ -90,7 +90,8 @@ bool device_name(const struct sonde_device_key *key, sonde_name name)
 	struct known *more;
 
 	memset(name, 0, sizeof(sonde_name));
-	if (!key->ifindex || key->ifindex == SONDE_ANY_DEVICE)
+	/* without its namespace an ifindex says nothing */
+	if (!key->ifindex || !key->netns || key->ifindex == SONDE_ANY_DEVICE)
 		return false;
 	if (map_fd >= 0 && !bpf_map_lookup_elem(map_fd, key, name) && name[0])
 		return true;

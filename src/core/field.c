@@ -103,11 +103,30 @@ static void place_text(const struct field *field, const void *value, FILE *to)
 	fprintf(to, "at %s", text);
 }
 
+void field_plain(const char *text, size_t size, FILE *to)
+{
+	for (size_t i = 0; i < size && text[i]; i++)
+		fputc(isascii(text[i]) && isprint(text[i]) ? text[i] : '?', to);
+}
+
+/* a JSON string must be UTF-8, which names of devices and tasks need not be */
+static json_t *plain_json(const char *text, size_t size)
+{
+	char plain[64] = "";
+	FILE *to = fmemopen(plain, sizeof(plain), "w");
+
+	if (to) {
+		field_plain(text, size, to);
+		fclose(to);
+	}
+	return json_string(plain);
+}
+
 void field_device_json(json_t *object, const struct sonde_device_key *key, const char *name)
 {
 	if (key->ifindex != SONDE_ANY_DEVICE) {
 		if (name)
-			json_object_set_new(object, "dev", json_string(name));
+			json_object_set_new(object, "dev", plain_json(name, sizeof(sonde_name)));
 		else
 			json_object_set_new(object, "dev", json_null());
 		json_object_set_new(object, "ifindex", json_integer(key->ifindex));
@@ -176,22 +195,9 @@ static void key_device_text(const struct field *field, const void *value, FILE *
 	device_text(value, device_name(value, name) ? name : NULL, to);
 }
 
-void field_plain(const char *text, size_t size, FILE *to)
-{
-	for (size_t i = 0; i < size && text[i]; i++)
-		fputc(isascii(text[i]) && isprint(text[i]) ? text[i] : '?', to);
-}
-
 static void string_json(const struct field *field, const void *value, json_t *object)
 {
-	char plain[64] = "";
-	FILE *to = fmemopen(plain, sizeof(plain), "w");
-
-	if (to) {
-		field_plain(value, field->size, to);
-		fclose(to);
-	}
-	json_object_set_new(object, field->name, json_string(plain));
+	json_object_set_new(object, field->name, plain_json(value, field->size));
 }
 
 static void string_text(const struct field *field, const void *value, FILE *to)

@@ -103,9 +103,6 @@ static void load(void)
 		*end = 0;
 		if (module) {
 			module[strcspn(module, "]\n")] = 0;
-			/* JITed BPF programs are listed as a module named bpf and come and go */
-			if (!strcmp(module, "bpf"))
-				continue;
 		}
 		if (!entry_add(address, name, module))
 			break;
@@ -186,20 +183,24 @@ bool ksym_find(uint64_t address, struct ksym *symbol)
 	for (at--; at && entries[order[at - 1]].address == entries[order[at]].address; at--)
 		;
 	symbol_fill(at, symbol);
-	return address - symbol->address < 1 << 20;
+	/* what lies further behind belongs to a module or program that came later */
+	return address - symbol->address < 1 << 16;
 }
 
-bool ksym_lookup(const char *name, struct ksym *symbol)
+/* module NULL: any, vmlinux first */
+static bool lookup(const char *name, const char *module, struct ksym *symbol)
 {
 	size_t found = SIZE_MAX;
 
 	load();
 	for (size_t i = 0; i < entry_count; i++) {
-		if (strcmp(names + entries[i].name, name))
+		const char *in = entries[i].module ? modules[entries[i].module - 1] : NULL;
+
+		if (strcmp(names + entries[i].name, name) || (module && (!in || strcmp(in, module))))
 			continue;
-		if (found == SIZE_MAX || !entries[i].module)
+		if (found == SIZE_MAX || !in)
 			found = i;
-		if (!entries[i].module)
+		if (!in)
 			break;
 	}
 	if (found == SIZE_MAX)
@@ -207,6 +208,16 @@ bool ksym_lookup(const char *name, struct ksym *symbol)
 	symbol_fill(order_upper(entries[found].address) - 1, symbol);
 	symbol->name = names + entries[found].name;
 	return true;
+}
+
+bool ksym_lookup(const char *name, struct ksym *symbol)
+{
+	return lookup(name, NULL, symbol);
+}
+
+bool ksym_lookup_in(const char *name, const char *module, struct ksym *symbol)
+{
+	return lookup(name, module, symbol);
 }
 
 void ksym_format(uint64_t address, char *text, size_t size)

@@ -45,11 +45,14 @@ static const struct {
 	{ "missed", "hits that the kernel skipped because a program was running on that CPU" },
 };
 
+#define MEANINGS (sizeof(meanings) / sizeof(meanings[0]))
+
+/* MEANINGS: a counter that has no row */
 static size_t meaning_of(const char *name)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(meanings) / sizeof(meanings[0]) - 1; i++) {
+	for (i = 0; i < MEANINGS; i++) {
 		if (!strcmp(meanings[i].name, name))
 			break;
 	}
@@ -62,7 +65,8 @@ static void counters_text(json_t *counters)
 	json_t *value;
 
 	json_object_foreach(counters, name, value)
-		printf("  %" JSON_INTEGER_FORMAT " %s\n", json_integer_value(value), meanings[meaning_of(name)].words);
+		printf("  %" JSON_INTEGER_FORMAT " %s\n", json_integer_value(value),
+		       meaning_of(name) < MEANINGS ? meanings[meaning_of(name)].words : name);
 }
 
 static void cost_text(json_t *rows)
@@ -96,7 +100,7 @@ static void losses_read(const struct run *run, json_t *lost, json_t *held_back)
 
 			name += strlen("LOSS_");
 			if (count)
-				json_object_set_new(meanings[meaning_of(name)].asked ? held_back : lost, name,
+				json_object_set_new(meaning_of(name) < MEANINGS && meanings[meaning_of(name)].asked ? held_back : lost, name,
 						    json_integer(count));
 		}
 	}

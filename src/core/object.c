@@ -252,35 +252,58 @@ int object_load(struct run *run)
 	return err;
 }
 
+static int probe_attach(struct run *run, struct probe *probe)
+{
+	probe->link = bpf_program__attach(probe->program);
+	if (probe->link)
+		return 0;
+	if (!probe->hook->optional) {
+		int err = -errno;
+
+		run_error(run, "cannot attach %s at %s: %s", probe->by, probe->target, strerror(-err));
+		return err;
+	}
+	run_note(run, "cannot attach %s at %s: %s", probe->by, probe->target, strerror(errno));
+	run->missing[run->missing_count++] = probe->hook;
+	return 0;
+}
+
 int object_attach(struct run *run)
 {
 	unsigned int kept = 0;
 
+	/* what helps to judge an event must be there before the first event */
+	for (int optional = 1; optional >= 0; optional--) {
+		for (unsigned int i = 0; i < run->probe_count; i++) {
+			int err = run->probes[i].hook->optional == optional ? probe_attach(run, &run->probes[i]) : 0;
+
+			if (err)
+				return err;
+		}
+	}
 	for (unsigned int i = 0; i < run->probe_count; i++) {
-		struct probe *probe = &run->probes[i];
-
-		probe->link = bpf_program__attach(probe->program);
-		if (!probe->link && !probe->hook->optional) {
-			int err = -errno;
-
-			run_error(run, "cannot attach %s at %s: %s", probe->by, probe->target, strerror(-err));
-			return err;
-		}
-		if (!probe->link) {
-			run_note(run, "cannot attach %s at %s: %s", probe->by, probe->target, strerror(errno));
-			run->missing[run->missing_count++] = probe->hook;
-			continue;
-		}
-		run->probes[kept++] = *probe;
+		if (run->probes[i].link)
+			run->probes[kept++] = run->probes[i];
 	}
 	run->probe_count = kept;
 	return 0;
 }
 
+void object_detach(struct run *run)
+{
+	for (int optional = 0; optional < 2; optional++) {
+		for (unsigned int i = 0; i < run->probe_count; i++) {
+			if (run->probes[i].hook->optional != optional)
+				continue;
+			bpf_link__destroy(run->probes[i].link);
+			run->probes[i].link = NULL;
+		}
+	}
+}
+
 void object_close(struct run *run)
 {
-	for (unsigned int i = 0; i < run->probe_count; i++)
-		bpf_link__destroy(run->probes[i].link);
+	object_detach(run);
 	run->probe_count = 0;
 	bpf_object__close(run->object);
 	run->object = NULL;

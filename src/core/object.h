@@ -16,6 +16,8 @@ int object_choose(struct run *run);
 int object_load(struct run *run);
 /** object_attach: all chosen programs. Returns 0 or -errno, said. */
 int object_attach(struct run *run);
+/** object_detach: what makes events first, what helps to judge them last. */
+void object_detach(struct run *run);
 /** object_close: detach and free everything. */
 void object_close(struct run *run);
 /** object_map: file descriptor of a map, or -1. */

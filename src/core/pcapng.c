@@ -23,6 +23,9 @@ enum {
 	LINK_RAW_IP = 101,
 };
 
+/* of a block: an option's head, the end option, the total length, padding */
+#define PCAPNG_TAIL 24
+
 struct interface {
 	char name[32];
 	int ethernet;
@@ -58,8 +61,11 @@ static void put32(struct block *block, uint32_t value)
 
 static void put_option(struct block *block, uint16_t code, const void *data, size_t size)
 {
-	uint16_t head[2] = { code, size };
+	/* what does not fit is cut, so that the length in front of it stays true */
+	const size_t room = sizeof(block->bytes) - block->size - PCAPNG_TAIL;
+	uint16_t head[2] = { code, size < room ? size : room };
 
+	size = head[1];
 	put(block, head, sizeof(head));
 	put(block, data, size);
 }

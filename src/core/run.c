@@ -75,6 +75,9 @@ json_t *run_probe_json(const struct probe *probe)
 	return json_pack("{s:s, s:s, s:s}", "hook", probe->hook->name, "target", probe->target, "by", probe->by);
 }
 
+static const char symbols_hidden[] = "kernel symbols (kernel.kptr_restrict): places are addresses, and frees that are no loss "
+				     "are taken for drops";
+
 /* what was attached, or would be; the line that says: ready */
 static void start_print(struct run *run)
 {
@@ -97,6 +100,8 @@ static void start_print(struct run *run)
 		if (helpers)
 			fprintf(stderr, " and %u more probe%s (--verbose)", helpers, helpers == 1 ? "" : "s");
 		fprintf(stderr, "%s\n", run->dry_run ? " would be attached" : ". Ctrl-C ends it.");
+		if (ksym_hidden())
+			fprintf(stderr, "  not visible: %s\n", symbols_hidden);
 		for (unsigned int i = 0; i < run->missing_count; i++) {
 			if (run->missing[i]->without)
 				fprintf(stderr, "  not visible: %s\n", run->missing[i]->without);
@@ -112,6 +117,8 @@ static void start_print(struct run *run)
 		json_array_append_new(probes, run_probe_json(&run->probes[i]));
 	json_object_set_new(record, "probes", probes);
 	missing = json_array();
+	if (ksym_hidden())
+		json_array_append_new(missing, json_string(symbols_hidden));
 	for (unsigned int i = 0; i < run->missing_count; i++) {
 		if (run->missing[i]->without)
 			json_array_append_new(missing, json_string(run->missing[i]->without));
@@ -154,8 +161,10 @@ static void event_handle(struct run *run, const void *from, size_t size)
 
 static void report(struct run *run, enum scope scope)
 {
-	if (run->tool->report && run->tool->report(run, scope))
-		run_error(run, "a report is incomplete: out of memory");
+	int err = run->tool->report ? run->tool->report(run, scope) : 0;
+
+	if (err)
+		run_error(run, "a report is incomplete: %s", strerror(-err));
 	run->interval_started_ns = clock_now();
 }
 
@@ -261,13 +270,11 @@ static int loop(struct run *run, int signals)
 		interval_ended = event.data.u32 == WAKE_INTERVAL;
 	}
 	/* what happened before the end belongs to the run; what happens from here on does not */
-	for (unsigned int i = 0; i < run->probe_count; i++) {
-		bpf_link__destroy(run->probes[i].link);
-		run->probes[i].link = NULL;
-	}
-	if (buffer && strcmp(run->stopped_by, "count")) {
+	object_detach(run);
+	if (buffer && strcmp(run->stopped_by, "count") && strcmp(run->stopped_by, "output")) {
 		run->stop = false;
-		buffer_consume(buffer);
+		while (buffer_consume(buffer))
+			;
 		run->stop = true;
 	}
 	if (summary) {
@@ -421,7 +428,7 @@ static int attached(struct run *run, int signals)
 		run_error(run, "standard output was closed: stopped");
 		return EXIT_FAILED;
 	}
-	return err ? EXIT_FAILED : EXIT_DONE;
+	return err || run->failed ? EXIT_FAILED : EXIT_DONE;
 }
 
 static int signals_open(void)
@@ -479,7 +486,7 @@ static int run_traced(struct run *run, int argc, char **argv)
 	if (run->tool->finish)
 		run->tool->finish(run);
 	close(signals);
-	return status;
+	return status == EXIT_DONE && run->failed ? EXIT_FAILED : status;
 }
 
 int run_tool(const struct tool *tool, int argc, char **argv)

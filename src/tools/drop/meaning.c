@@ -158,20 +158,21 @@ const char *meaning_of(uint32_t reason, uint64_t place)
  */
 static const struct {
 	const char *function, *reason;
-	bool handled, empty;
+	enum sonde_handled handled;
+	bool empty;
 } benign[] = {
 	/* a TIME_WAIT socket has taken note of the segment: the end of every connection */
-	{ "tcp_v4_rcv", NULL, true },
-	{ "tcp_v6_rcv", NULL, true },
+	{ "tcp_v4_rcv", NULL, HANDLED_TCP },
+	{ "tcp_v6_rcv", NULL, HANDLED_TCP },
 	/* an echo reply that a raw socket got its clone of: nobody else wants it */
-	{ "icmp_rcv", "NO_SOCKET", true },
-	{ "icmp_rcv", NULL, true },
-	{ "ping_rcv", "NO_SOCKET", true },
-	{ "icmpv6_rcv", "NO_SOCKET", true },
+	{ "icmp_rcv", "NO_SOCKET", HANDLED_ICMP },
+	{ "icmp_rcv", NULL, HANDLED_ICMP },
+	{ "ping_rcv", "NO_SOCKET", HANDLED_ICMP },
+	{ "icmpv6_rcv", "NO_SOCKET", HANDLED_ICMP },
 	/* of ICMPv6 nothing counted as a success: neighbour discovery, echo and errors were freed as drops */
-	{ "icmpv6_rcv", NULL, true },
+	{ "icmpv6_rcv", NULL, HANDLED_ICMP },
 	/* the peer's FIN, still in the queue of a socket that is destroyed; with data it is loss */
-	{ "sk_stream_kill_queues", "*", false, true },
+	{ "sk_stream_kill_queues", "*", HANDLED_NOT, true },
 };
 
 bool frees_icmp6_as_dropped(const struct run *run)
@@ -222,7 +223,7 @@ void drop_set(struct run *run)
 			.text = { symbol.address, symbol.size },
 			.reason = reason,
 			.any_reason = any,
-			.handled_only = benign[i].handled,
+			.handled = benign[i].handled,
 			.empty_only = benign[i].empty,
 		};
 	}

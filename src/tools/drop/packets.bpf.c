@@ -61,34 +61,24 @@ static __always_inline void frame_copy(enum sonde_access access, struct sk_buff 
 		frame->captured = size;
 }
 
-static __always_inline int report_drop(void *ctx, struct drop drop, enum sonde_access access)
+static __always_inline int event_fill(void *ctx, struct sk_buff *skb, __u64 place, __u32 reason,
+				      enum sonde_access access)
 {
 	/* the frame's bytes stand last and are left away when no capture file wants them */
 	const __u64 size = cfg_frame ? sizeof(struct drop_packet) : offsetof(struct drop_packet, frame);
-	struct sk_buff *skb = drop.skb;
 	struct drop_packet *event;
 	struct net_device *dev;
 
-	if (cfg_reasons && !reason_wanted(drop.reason))
-		return 0;
-	if (!filter_pass(access, skb))
-		return 0;
-	if (!cfg_all && drop_is_benign(access, &drop)) {
-		loss_add(LOSS_benign);
-		return 0;
-	}
-	if (!event_wanted())
-		return 0;
 	event = cfg_frame ? event_reserve(sizeof(struct drop_packet)) :
 			    event_reserve(offsetof(struct drop_packet, frame));
 	if (!event)
 		return 0;
 
 	event->at = bpf_ktime_get_ns();
-	event->reason = drop.reason;
-	event->place = drop.place;
+	event->reason = reason;
+	event->place = place;
 	event->cpu = bpf_get_smp_processor_id();
-	event->pid = bpf_get_current_pid_tgid();
+	event->pid = bpf_get_current_pid_tgid() >> 32;
 	event->unused = 0;
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
 	dev = sonde_dev(access, skb);
@@ -112,6 +102,33 @@ static __always_inline int report_drop(void *ctx, struct drop drop, enum sonde_a
 		frame_copy(access, skb, &event->packet, &event->frame);
 	event_submit(ctx, event, size);
 	return 0;
+}
+
+/* functions of their own: else the compiler moves their loads before the filter, and a refused packet pays for them */
+static __noinline int event_direct(void *ctx, struct sk_buff *skb, __u64 place, __u32 reason)
+{
+	return event_fill(ctx, skb, place, reason, SONDE_DIRECT);
+}
+
+static __noinline int event_probe(void *ctx, struct sk_buff *skb, __u64 place, __u32 reason)
+{
+	return event_fill(ctx, skb, place, reason, SONDE_PROBE);
+}
+
+static __always_inline int report_drop(void *ctx, struct drop drop, enum sonde_access access)
+{
+	if (cfg_reasons && !reason_wanted(drop.reason))
+		return 0;
+	if (!filter_pass(access, drop.skb))
+		return 0;
+	if (!cfg_all && drop_is_benign(access, &drop)) {
+		loss_add(LOSS_benign);
+		return 0;
+	}
+	if (!event_wanted())
+		return 0;
+	return access == SONDE_DIRECT ? event_direct(ctx, drop.skb, drop.place, drop.reason) :
+					event_probe(ctx, drop.skb, drop.place, drop.reason);
 }
 
 static __always_inline int report_free(void *ctx, const __u64 *args, enum sonde_access access)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* drop packets: --reason in the running kernel's numbers, what a drop means, and the capture file. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,9 +105,17 @@ static int configure(struct run *run)
 			return err;
 	}
 	drop_set(run);
-	if (!run->output || run->dry_run)
+	RODATA(run)->cfg_frame = run->output != NULL;
+	return 0;
+}
+
+/* not before: a run that this kernel refuses must not empty an older file */
+static int loaded(struct run *run)
+{
+	struct state *state = run->state;
+
+	if (!run->output)
 		return 0;
-	RODATA(run)->cfg_frame = 1;
 	state->capture = pcapng_open(run->output);
 	if (!state->capture) {
 		run_error(run, "--output %s: %s", run->output, strerror(errno));
@@ -115,8 +124,25 @@ static int configure(struct run *run)
 	return 0;
 }
 
+/* the frame as it was on the wire: with the VLAN tag that the kernel keeps beside it */
+static size_t frame_put(const struct sonde_frame *frame, const struct sonde_packet *packet, __u8 *to)
+{
+	const size_t macs = 12;
+	__u16 tag[2] = { htons(packet->outer.vlan[0].tpid), htons(packet->outer.vlan[0].tci) };
+
+	if (!packet->outer.vlan_in_tag || !frame->ethernet || frame->captured < macs) {
+		memcpy(to, frame->data, frame->captured);
+		return frame->captured;
+	}
+	memcpy(to, frame->data, macs);
+	memcpy(to + macs, tag, sizeof(tag));
+	memcpy(to + macs + sizeof(tag), frame->data + macs, frame->captured - macs);
+	return frame->captured + sizeof(tag);
+}
+
 static void capture_write(struct run *run, const void *event)
 {
+	__u8 bytes[SONDE_FRAME_MAX + 4];
 	struct state *state = run->state;
 	const struct sonde_frame *frame = member(run, event, "frame");
 	const struct sonde_device *device = member(run, event, "device");
@@ -127,14 +153,14 @@ static void capture_write(struct run *run, const void *event)
 		.wall_ns = clock_wall(*(const uint64_t *)member(run, event, "at")),
 		.device = name,
 		.ethernet = frame->ethernet,
-		.data = frame->data,
-		.captured = frame->captured,
-		.length = frame->length > frame->captured ? frame->length : frame->captured,
+		.data = bytes,
+		.captured = frame_put(frame, member(run, event, "packet"), bytes),
 	};
 	size_t size;
 	FILE *text = open_memstream(&comment, &size);
 	int err;
 
+	packet.length = frame->length > packet.captured ? frame->length : packet.captured;
 	if (!text)
 		return;
 	memcpy(name, device->name, sizeof(device->name));
@@ -150,6 +176,9 @@ static void capture_write(struct run *run, const void *event)
 	free(comment);
 	if (err) {
 		run_error(run, "--output %s: %s: stopped", run->output, strerror(-err));
+		pcapng_close(state->capture);
+		state->capture = NULL;
+		run->failed = true;
 		run->stop = true;
 		run->stopped_by = "output";
 	}
@@ -182,8 +211,10 @@ static void finish(struct run *run)
 	struct state *state = run->state;
 	int err = pcapng_close(state->capture);
 
-	if (err)
+	if (err) {
 		run_error(run, "--output %s: %s", run->output, strerror(-err));
+		run->failed = true;
+	}
 }
 
 static const struct hook_row hooks[] = {
@@ -197,5 +228,5 @@ TOOL(drop_packets, .area = "drop", .name = "packets", .kind = TOOL_DETAILS,
      .question = "which packets exactly are dropped, and on what way through the kernel?",
      .cannot_see = "losses that free no skb in the kernel: in the NIC, in its ring, in the guest, in user space",
      .was = "eth_drop", .object = drop_packets__elf_bytes, .options = options, .hooks = hooks, .event = "drop_packet",
-     .filter = true, .state_size = sizeof(struct state), .configure = configure, .event_before = event_before,
+     .filter = true, .state_size = sizeof(struct state), .configure = configure, .loaded = loaded, .event_before = event_before,
      .event_more = event_more, .finish = finish);

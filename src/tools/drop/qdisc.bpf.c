@@ -247,8 +247,10 @@ static __always_inline int report_free(void *ctx, const __u64 *args, enum sonde_
 	if (!filter_pass(access, skb))
 		return 0;
 	dev = sonde_dev(access, skb);
-	if (!dev)
+	if (!dev) {
+		loss_add(LOSS_devices);
 		return 0;
+	}
 	queue = SONDE_READ(access, skb, queue_mapping);
 	if (queue >= SONDE_READ(access, dev, num_tx_queues))
 		queue = 0;

@@ -43,11 +43,11 @@ static const struct {
 	{ "drop_func", "sch_fq_codel" }, { "drop_func", "sch_codel" },
 };
 
-static void text_set(struct sonde_text *text, const char *function)
+static void text_set(struct sonde_text *text, const char *function, const char *module)
 {
 	struct ksym symbol;
 
-	if (!ksym_lookup(function, &symbol))
+	if (module ? !ksym_lookup_in(function, module, &symbol) : !ksym_lookup(function, &symbol))
 		return;
 	text->start = symbol.address;
 	text->size = symbol.size;
@@ -59,7 +59,10 @@ static void reason_add(const char *name, uint32_t number, void *data)
 	struct drop_qdisc__rodata *rodata = data;
 	const size_t room = sizeof(rodata->qdisc_reasons) / sizeof(rodata->qdisc_reasons[0]);
 
-	if (strncmp(name, "QDISC_", 6) || rodata->qdisc_reason_count == room)
+	/* QDISC_*, and between 6.14 and 7.1 FQ_* and CAKE_* */
+	if (strncmp(name, "QDISC_", 6) && strncmp(name, "FQ_", 3) && strncmp(name, "CAKE_", 5))
+		return;
+	if (rodata->qdisc_reason_count == room)
 		return;
 	rodata->qdisc_reasons[rodata->qdisc_reason_count++] = number;
 }
@@ -88,12 +91,12 @@ static int configure(struct run *run)
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && rodata->qdisc_place_count < room; i++) {
 		struct sonde_text *text = &rodata->qdisc_places[rodata->qdisc_place_count];
 
-		text_set(text, places[i].function);
+		text_set(text, places[i].function, places[i].module);
 		rodata->qdisc_place_count += text->size != 0;
 	}
 	if (!reason_count()) {
-		text_set(&rodata->list_free, "kfree_skb_list");
-		text_set(&rodata->transmit, "__dev_queue_xmit");
+		text_set(&rodata->list_free, "kfree_skb_list", NULL);
+		text_set(&rodata->transmit, "__dev_queue_xmit", NULL);
 	}
 	return 0;
 }

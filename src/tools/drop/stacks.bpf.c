@@ -47,15 +47,12 @@ struct {
 const struct drop_key *key_of_drops __attribute__((unused));
 const struct drop_row *row_of_drops __attribute__((unused));
 
-static __always_inline int count_drop(void *ctx, struct drop drop, enum sonde_access access)
+static __always_inline int row_count(void *ctx, struct sk_buff *skb, __u64 place, __u32 reason, enum sonde_access access)
 {
+	const struct drop drop = { .skb = skb, .place = place, .reason = reason };
 	struct drop_key key = {};
 	struct drop_row *row, first = { .count = 1 };
-	struct sk_buff *skb = drop.skb;
 	struct net_device *dev;
-
-	if (!filter_pass(access, skb))
-		return 0;
 
 	key.epoch = epoch;
 	key.benign = drop_is_benign(access, &drop);
@@ -103,6 +100,35 @@ static __always_inline int count_drop(void *ctx, struct drop drop, enum sonde_ac
 		row->bytes += first.bytes;
 	}
 	return 0;
+}
+
+/* functions of their own, beside each other: filter and row together would need more stack than a program may have */
+static __noinline int wanted_direct(struct sk_buff *skb)
+{
+	return sonde_forget(filter_pass(SONDE_DIRECT, skb));
+}
+
+static __noinline int wanted_probe(struct sk_buff *skb)
+{
+	return sonde_forget(filter_pass(SONDE_PROBE, skb));
+}
+
+static __noinline int row_direct(void *ctx, struct sk_buff *skb, __u64 place, __u32 reason)
+{
+	return row_count(ctx, skb, place, reason, SONDE_DIRECT);
+}
+
+static __noinline int row_probe(void *ctx, struct sk_buff *skb, __u64 place, __u32 reason)
+{
+	return row_count(ctx, skb, place, reason, SONDE_PROBE);
+}
+
+static __always_inline int count_drop(void *ctx, struct drop drop, enum sonde_access access)
+{
+	if (flt.set && !(access == SONDE_DIRECT ? wanted_direct(drop.skb) : wanted_probe(drop.skb)))
+		return 0;
+	return access == SONDE_DIRECT ? row_direct(ctx, drop.skb, drop.place, drop.reason) :
+					row_probe(ctx, drop.skb, drop.place, drop.reason);
 }
 
 static __always_inline int count_free(void *ctx, const __u64 *args, enum sonde_access access)

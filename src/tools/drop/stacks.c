@@ -30,9 +30,11 @@ struct state {
 	struct schema key_schema, row_schema;
 	struct table interval, total, seen_interval, seen_total;
 	struct sonde_hist sizes_interval, sizes_total;
+	uint64_t folded;	/* drops of the total whose rows were too many to keep */
 	void *by_id, *by_trimmed_id;	/* trees of struct known_stack */
 };
 
+#define TOTAL_ROWS_MAX 65536
 #define RODATA(run) ((struct drop_stacks__rodata *)(run)->rodata)
 
 static int group_by_parse(struct run *run, const char *value, char *why, size_t size)
@@ -247,6 +249,9 @@ static int take(struct run *run)
 		err = table_append(&state->seen_total, &state->seen_interval);
 	table_merge(&state->total);
 	table_merge(&state->seen_total);
+	/* flows come and go for days: the smallest rows of the total become one number */
+	for (; state->total.count > TOTAL_ROWS_MAX; state->total.count--)
+		state->folded += table_values(&state->total, state->total.count - 1)[0];
 	return err;
 }
 
@@ -300,19 +305,21 @@ static json_t *report_words(struct run *run, enum scope scope, uint64_t drops, u
 	json_t *keys = json_object();
 	char at[48];
 	uint64_t seen = seen_most(scope == SCOPE_TOTAL ? &state->seen_total : &state->seen_interval, at, sizeof(at));
-	double share;
 	int used = 0;
 
-	/* a packet can be dropped before any place has seen it */
-	if (seen < drops)
-		seen = drops;
-	share = seen ? (double)drops / seen : 0;
 	json_object_set_new(keys, "hidden_benign", json_integer(hidden));
+	if (scope == SCOPE_TOTAL && state->folded)
+		json_object_set_new(keys, "folded", json_integer(state->folded));
 	if (run->filtered) {
 		json_object_set_new(keys, "seen", json_integer(seen));
 		json_object_set_new(keys, "seen_at", json_string(at));
-		json_object_set_new(keys, "share", json_real(share));
-		used = snprintf(words, size, ", %.3g %% of %" PRIu64 " packets seen (%s)", 100 * share, seen, at);
+		/* a packet can be dropped before any place has seen it: then no share can be told */
+		json_object_set_new(keys, "share", seen && seen >= drops ? json_real((double)drops / seen) : json_null());
+		if (seen && seen >= drops)
+			used = snprintf(words, size, ", %.3g %% of %" PRIu64 " packets seen (%s)", 100.0 * drops / seen, seen,
+					at);
+		else
+			used = snprintf(words, size, "; %" PRIu64 " packets seen (%s)", seen, at);
 	}
 	if (hidden)
 		snprintf(words + used, size - used, "; %" PRIu64 " frees that are no loss hidden (--all)", hidden);
@@ -345,6 +352,8 @@ static int report(struct run *run, enum scope scope)
 	hidden = RODATA(run)->cfg_all ? 0 : benign_take_out(&rows);
 	for (size_t i = 0; i < rows.count; i++)
 		drops += table_values(&rows, i)[0];
+	if (scope == SCOPE_TOTAL)
+		drops += state->folded;
 	keys = report_words(run, scope, drops, hidden, words, sizeof(words));
 	view_head(run, scope, drops, rows.count, words);
 	shown = view_rows(run, &view, &rows, scope, drops);
