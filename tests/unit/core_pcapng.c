@@ -224,6 +224,42 @@ static void long_packet_and_comment(void **state)
 	assert_int_equal(at, size);
 }
 
+/* a comment that finds no room is cut: the blocks behind it must stay readable */
+static void comment_without_room(void **state)
+{
+	struct pcapng *file = pcapng_open(path);
+	char data[256] = "", *comment = malloc(100001);
+	size_t at, body, length;
+
+	(void)state;
+	assert_non_null(file);
+	memset(comment, 'c', 100000);
+	for (size_t cut = 3700; cut < 4200; cut++) {
+		comment[cut] = 0;
+		write_one(file, "eth0", 1, data, 256, 9000, comment);
+		comment[cut] = 'c';
+	}
+	comment[100000] = 0;
+	write_one(file, "eth0", 1, data, 256, 9000, comment);
+	assert_int_equal(pcapng_close(file), 0);
+	file_read();
+	at = section();
+	block(&at, 1, 40);
+	for (size_t i = 0; i < 501; i++) {
+		const size_t wanted = i < 500 ? 3700 + i : 100000;
+
+		body = block(&at, 6, word(at + 4)) + 276;
+		assert_int_equal(half(body), 1);
+		length = half(body + 2);
+		assert_true(length >= 1000 && length <= wanted);
+		body = option(body, 1, comment, length);
+		assert_int_equal(word(body), 0);
+		assert_int_equal(body + 8, at);
+	}
+	assert_int_equal(at, size);
+	free(comment);
+}
+
 static void disk_full_at_once(void **state)
 {
 	(void)state;
@@ -292,6 +328,7 @@ int main(void)
 		cmocka_unit_test(packets_and_interfaces),
 		cmocka_unit_test(many_interfaces),
 		cmocka_unit_test(long_packet_and_comment),
+		cmocka_unit_test(comment_without_room),
 		cmocka_unit_test(disk_full_at_once),
 		cmocka_unit_test(disk_full_while_writing),
 		cmocka_unit_test(disk_full_at_the_end),
