@@ -91,6 +91,7 @@ enum sonde_loss {
 	LOSS_rate_limited,	/* suppressed by --rate, by request */
 	LOSS_not_sampled,	/* suppressed by --sample, by request */
 	LOSS_rows,		/* the table of rows was full: the drop is in no row */
+	LOSS_queues,		/* the packet's device or queue could not be told: the drop is in no row */
 	LOSS_stacks,		/* the stack could not be taken or kept */
 	LOSS_devices,		/* the table of device names was full */
 	LOSS_seen,		/* the table of seen packets was full */

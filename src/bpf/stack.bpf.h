@@ -46,6 +46,7 @@ struct stack_scratch {
 	__u32 frame;		/* of ip, searched for next */
 	__u32 start;		/* of words: the context */
 	__u32 busy;
+	__u64 launder;
 };
 
 /** How stacks were attributed, one counter each per CPU; printed with the total. */
@@ -190,7 +191,7 @@ static __always_inline __u64 stack_id(void *ctx, __u64 place)
 	if (!scratch)
 		return 0;
 	/* the verifier allows no arithmetic on ctx; through memory it becomes a number */
-	launder = &scratch->address;
+	launder = &scratch->launder;
 	*launder = (__u64)ctx;
 	context = *launder;
 	anchor.depth = context & 0x3fff;

@@ -39,6 +39,7 @@ static const struct {
 	{ "rate_limited", "events held back by --rate", true },
 	{ "not_sampled", "events left out by --sample", true },
 	{ "rows", "drops that found the table of rows full: counted nowhere else" },
+	{ "queues", "drops of a packet whose device or queue could not be told: in no row" },
 	{ "stacks", "stacks that could not be taken or kept" },
 	{ "devices", "device names that found their table full" },
 	{ "seen", "seen packets that found their table full" },

@@ -60,16 +60,19 @@ int option_duration(const char *text, uint64_t unit_ns, uint64_t *ns)
 		{ "m", 60 * NS_PER_SECOND }, { "min", 60 * NS_PER_SECOND }, { "h", 3600 * NS_PER_SECOND },
 		{ "d", 86400 * NS_PER_SECOND },
 	};
-	char *end;
+	/* only these: strtod() alone would take hexadecimal and "1e9" too */
+	size_t length = strspn(text, "0123456789.");
+	char digits[32], *rest;
+	const char *end = text + length;
 	double value;
 
-	if (*text < '0' || *text > '9')
+	if (*text < '0' || *text > '9' || length >= sizeof(digits))
 		return -EINVAL;
-	/* strtod would take hexadecimal and "1e9": nobody means those */
-	if (strspn(text, "0123456789.") + strcspn(text, "0123456789.") < strlen(text) &&
-	    text[strspn(text, "0123456789.")] == 'x')
+	memcpy(digits, text, length);
+	digits[length] = 0;
+	value = strtod(digits, &rest);
+	if (*rest)
 		return -EINVAL;
-	value = strtod(text, &end);
 	if (*end) {
 		size_t i;
 

@@ -100,7 +100,7 @@ static void start_print(struct run *run)
 		if (helpers)
 			fprintf(stderr, " and %u more probe%s (--verbose)", helpers, helpers == 1 ? "" : "s");
 		fprintf(stderr, "%s\n", run->dry_run ? " would be attached" : ". Ctrl-C ends it.");
-		if (ksym_hidden())
+		if (run->symbols_hidden)
 			fprintf(stderr, "  not visible: %s\n", symbols_hidden);
 		for (unsigned int i = 0; i < run->missing_count; i++) {
 			if (run->missing[i]->without)
@@ -117,7 +117,7 @@ static void start_print(struct run *run)
 		json_array_append_new(probes, run_probe_json(&run->probes[i]));
 	json_object_set_new(record, "probes", probes);
 	missing = json_array();
-	if (ksym_hidden())
+	if (run->symbols_hidden)
 		json_array_append_new(missing, json_string(symbols_hidden));
 	for (unsigned int i = 0; i < run->missing_count; i++) {
 		if (run->missing[i]->without)
@@ -355,7 +355,11 @@ int run_examine(struct run *run)
 		err = kernel_read(run);
 	if (!err && run->tool->configure)
 		err = run->tool->configure(run);
-	return err ? err : object_choose(run);
+	if (!err)
+		err = object_choose(run);
+	/* the symbols are read by now */
+	run->symbols_hidden = ksym_hidden();
+	return err;
 }
 
 /* the exit status for what the steps before the load return */

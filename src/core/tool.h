@@ -160,6 +160,7 @@ struct run {
 	int stats_fd;
 	bool quiet;		/* run_error() keeps its words in why and prints nothing */
 	char why[256];		/* the last run_error() */
+	bool symbols_hidden;	/* kernel.kptr_restrict */
 	bool failed;		/* something that was asked for was not done: exit 1 */
 	bool stop, output_failed;
 	const char *stopped_by;

@@ -248,7 +248,7 @@ static __always_inline int report_free(void *ctx, const __u64 *args, enum sonde_
 		return 0;
 	dev = sonde_dev(access, skb);
 	if (!dev) {
-		loss_add(LOSS_devices);
+		loss_add(LOSS_queues);
 		return 0;
 	}
 	queue = SONDE_READ(access, skb, queue_mapping);
@@ -258,7 +258,11 @@ static __always_inline int report_free(void *ctx, const __u64 *args, enum sonde_
 	txq = BPF_CORE_READ(dev, _tx);
 	txq = (void *)txq + queue * bpf_core_type_size(struct netdev_queue);
 	qdisc = BPF_CORE_READ(txq, qdisc);
-	return qdisc ? qdisc_dropped(ctx, SONDE_PROBE, skb, dev, qdisc, drop.reason, !by_qdisc) : 0;
+	if (!qdisc) {
+		loss_add(LOSS_queues);
+		return 0;
+	}
+	return qdisc_dropped(ctx, SONDE_PROBE, skb, dev, qdisc, drop.reason, !by_qdisc);
 }
 
 SEC("tp_btf/qdisc_drop") int drop__tp__qdisc_drop(__u64 *ctx)

@@ -30,7 +30,7 @@ struct state {
 	struct schema key_schema, row_schema;
 	struct table interval, total, seen_interval, seen_total;
 	struct sonde_hist sizes_interval, sizes_total;
-	uint64_t folded;	/* drops of the total whose rows were too many to keep */
+	uint64_t folded, folded_benign;	/* frees of the total whose rows were too many to keep */
 	void *by_id, *by_trimmed_id;	/* trees of struct known_stack */
 };
 
@@ -250,8 +250,13 @@ static int take(struct run *run)
 	table_merge(&state->total);
 	table_merge(&state->seen_total);
 	/* flows come and go for days: the smallest rows of the total become one number */
-	for (; state->total.count > TOTAL_ROWS_MAX; state->total.count--)
-		state->folded += table_values(&state->total, state->total.count - 1)[0];
+	for (; state->total.count > TOTAL_ROWS_MAX; state->total.count--) {
+		size_t last = state->total.count - 1;
+		const struct drop_key *key = (const void *)table_key(&state->total, last);
+
+		*(key->benign && !RODATA(run)->cfg_all ? &state->folded_benign : &state->folded) +=
+			table_values(&state->total, last)[0];
+	}
 	return err;
 }
 
@@ -352,8 +357,10 @@ static int report(struct run *run, enum scope scope)
 	hidden = RODATA(run)->cfg_all ? 0 : benign_take_out(&rows);
 	for (size_t i = 0; i < rows.count; i++)
 		drops += table_values(&rows, i)[0];
-	if (scope == SCOPE_TOTAL)
+	if (scope == SCOPE_TOTAL) {
 		drops += state->folded;
+		hidden += state->folded_benign;
+	}
 	keys = report_words(run, scope, drops, hidden, words, sizeof(words));
 	view_head(run, scope, drops, rows.count, words);
 	shown = view_rows(run, &view, &rows, scope, drops);
