@@ -208,7 +208,7 @@ static __always_inline bool packet_has_ports(__u8 protocol)
  * place with UDP's dev_scratch and with a pointer to another skb while the skb
  * is in a tree (TCP out of order queue, netem), so it is believed only if the
  * device's first transmit queue points back to it. Then skb->skb_iif may help.
- * Cost: 10 instructions (direct).
+ * Cost on 6.1: 30 instructions (direct).
  */
 static __always_inline struct net_device *sonde_dev(enum sonde_access access, struct sk_buff *skb)
 {
@@ -355,6 +355,10 @@ static __always_inline bool packet_read(struct packet_frame *frame, struct wire_
 
 	if (ethernet && packet_is_plain(&said) && place->l3 == said.l3)
 		return true;
+	/* both at one place: a frame if its type agrees, else an IP packet whose mac_header moved along */
+	if (ethernet && known && said.l3 == said.mac)
+		ethernet = said.type < PACKET_TYPE_MIN || bpf_ntohs(eth->type) == said.type ||
+			   place->type == said.type;
 	if (ethernet && !packet_is_plain(&said) &&
 	    (!known || said.l3 == said.mac ||
 	     (said.l3 >= said.mac + sizeof(*eth) && said.l3 <= place->l3)))
@@ -875,7 +879,7 @@ static __noinline int packet_parse_frame(struct packet_frame *frame, struct sond
 /**
  * packet_length: the length that packet_parse() gives, for programs that do not
  * parse: of the frame where there is one, with a VLAN tag that the skb holds.
- * Cost: some 30 instructions (direct).
+ * Cost on 6.1: 150 instructions (direct).
  */
 static __always_inline __u32 packet_length(enum sonde_access access, struct sk_buff *skb)
 {
@@ -901,7 +905,7 @@ static __always_inline __u32 packet_length(enum sonde_access access, struct sk_b
 /**
  * packet_parse: every header that the parser knows, of the packet and of what
  * it carries in VXLAN or Geneve. out is the event's own memory: too large for
- * the stack. Cost: some 500 instructions on 6.1 (direct).
+ * the stack. Cost on 6.1: 770 instructions for UDP over IPv4 (direct).
  */
 static __always_inline void packet_parse(enum sonde_access access, struct sk_buff *skb,
 					 struct sonde_packet *out)
@@ -922,7 +926,8 @@ static __always_inline void packet_parse(enum sonde_access access, struct sk_buf
 
 /**
  * packet_flow: the packet's flow, or that of what it carries in a tunnel if
- * inner is set and it carries something. Each byte of flow is written.
+ * inner is set and it carries something. Each byte of flow is written. Cost on
+ * 6.1: 360 instructions for UDP over IPv4 (direct).
  */
 static __always_inline void packet_flow(enum sonde_access access, struct sk_buff *skb, bool inner,
 					struct sonde_flow *flow)

@@ -633,6 +633,15 @@ static void network_header_at_the_frame(void **state)
 	assert_int_equal(packet_length(SONDE_DIRECT, &box.skb), 42);
 	box_close(&box);
 
+	/* an IP packet whose mac_header has moved along is none, whatever the device */
+	frame_udp4(&frame, 1, 2);
+	box_open(&box, &frame, frame.size, 0x0800);
+	box.skb.mac_header = box.skb.network_header;
+	h = parse_box(&box);
+	assert_int_equal(h->has, SONDE_HAS_IP4 | SONDE_HAS_UDP);
+	assert_int_equal(parsed.length, 33);
+	box_close(&box);
+
 	/* but on a device without link layer it is L3 */
 	frame_udp4(&frame, 1, 2);
 	box_open(&box, &frame, frame.size, 0x0800);
