@@ -58,6 +58,18 @@ struct sonde_ports {
 	struct sonde_port_range range[FILTER_PORT_RANGES];
 };
 
+/**
+ * How a plain IPv4 packet that certainly fails is known by one read. An enum, and not bits: of a test
+ * of a bit the verifier leaves two instructions, of a comparison with a constant none.
+ */
+enum filter_quick {
+	QUICK_NONE,
+	QUICK_WORDS,		/* quick_mask and quick_value say all: protocol and addresses */
+	QUICK_PORTS,		/* the same, and ports */
+	QUICK_ADDRESSES,	/* the other tests, of addresses alone */
+	QUICK_ALL,		/* and of protocol and ports */
+};
+
 struct sonde_filter {
 	__u32 set;		/* enum sonde_filter_set */
 	__u32 ifindex;		/* of the device, for an skb whose device pointer is gone */
@@ -73,6 +85,10 @@ struct sonde_filter {
 	__u8 unused[3];
 	struct sonde_prefix src, dst, host, not_host;
 	struct sonde_ports src_port, dst_port, port;
+	/* bytes 8 to 23 of an IPv4 packet without options: TTL, protocol, checksum, addresses, ports */
+	__u64 quick_mask[2], quick_value[2];
+	__u32 quick;		/* enum filter_quick */
+	__u32 unused_too;
 };
 
 #endif

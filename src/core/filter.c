@@ -463,6 +463,53 @@ static const char *contradiction(const struct sonde_filter *filter)
 	return set & not_of_type ? "--type contradicts an address, port or protocol" : NULL;
 }
 
+/* see enum filter_quick */
+static void quick_set(struct sonde_filter *filter)
+{
+	struct {
+		uint8_t ttl, protocol;
+		uint16_t checksum;
+		uint32_t src, dst;
+		uint16_t src_port, dst_port;
+	} mask = {}, value = {};
+	uint32_t set = filter->set;
+	bool src_port = filter->src_port.count == 1 && filter->src_port.range[0].first == filter->src_port.range[0].last;
+	bool dst_port = filter->dst_port.count == 1 && filter->dst_port.range[0].first == filter->dst_port.range[0].last;
+
+	if (set & FILTER_INNER || !(set & (FILTER_ADDRESSES | FILTER_PROTOCOL | FILTER_PORTS)))
+		return;
+	mask.src = filter->src.mask.word[0];
+	value.src = filter->src.address.word[0];
+	mask.dst = filter->dst.mask.word[0];
+	value.dst = filter->dst.address.word[0];
+	if (set & FILTER_PROTOCOL) {
+		mask.protocol = 0xff;
+		value.protocol = filter->protocol;
+	}
+	if (set & FILTER_SRC_PORT) {
+		mask.src_port = 0xffff;
+		value.src_port = htons(filter->src_port.range[0].first);
+	}
+	if (set & FILTER_DST_PORT) {
+		mask.dst_port = 0xffff;
+		value.dst_port = htons(filter->dst_port.range[0].first);
+	}
+	/* no IPv4 packet passes */
+	if (set & FILTER_IP6) {
+		memset(&mask, 0, sizeof(mask));
+		value.ttl = 1;
+	}
+	memcpy(filter->quick_mask, &mask, sizeof(mask));
+	memcpy(filter->quick_value, &value, sizeof(value));
+	if (set & FILTER_IP6)
+		filter->quick = QUICK_WORDS;
+	else if (set & (FILTER_HOST | FILTER_PORT) || (set & FILTER_SRC_PORT && !src_port) ||
+		 (set & FILTER_DST_PORT && !dst_port))
+		filter->quick = set & (FILTER_PROTOCOL | FILTER_PORTS) ? QUICK_ALL : QUICK_ADDRESSES;
+	else
+		filter->quick = set & FILTER_PORTS ? QUICK_PORTS : QUICK_WORDS;
+}
+
 int filter_finish(struct run *run)
 {
 	struct sonde_filter *filter = run->filter;
@@ -488,5 +535,6 @@ int filter_finish(struct run *run)
 				  : " in that namespace");
 		return -EINVAL;
 	}
+	quick_set(filter);
 	return 0;
 }

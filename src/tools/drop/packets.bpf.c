@@ -61,22 +61,30 @@ static __always_inline void frame_copy(enum sonde_access access, struct sk_buff 
 		frame->captured = size;
 }
 
-static __always_inline int event_fill(void *ctx, struct sk_buff *skb, __u64 place, __u32 reason,
-				      enum sonde_access access)
+static __always_inline int report_drop(void *ctx, struct drop drop, enum sonde_access access)
 {
 	/* the frame's bytes stand last and are left away when no capture file wants them */
 	const __u64 size = cfg_frame ? sizeof(struct drop_packet) : offsetof(struct drop_packet, frame);
+	struct sk_buff *skb = drop.skb;
 	struct drop_packet *event;
 	struct net_device *dev;
 
+	if (!filter_examine(access, skb))
+		return 0;
+	if (!cfg_all && drop_is_benign(access, &drop)) {
+		loss_add(LOSS_benign);
+		return 0;
+	}
+	if (!event_wanted())
+		return 0;
 	event = cfg_frame ? event_reserve(sizeof(struct drop_packet)) :
 			    event_reserve(offsetof(struct drop_packet, frame));
 	if (!event)
 		return 0;
 
 	event->at = bpf_ktime_get_ns();
-	event->reason = reason;
-	event->place = place;
+	event->reason = drop.reason;
+	event->place = drop.place;
 	event->cpu = bpf_get_smp_processor_id();
 	event->pid = bpf_get_current_pid_tgid() >> 32;
 	event->unused = 0;
@@ -104,43 +112,37 @@ static __always_inline int event_fill(void *ctx, struct sk_buff *skb, __u64 plac
 	return 0;
 }
 
-/* functions of their own: else the compiler moves their loads before the filter, and a refused packet pays for them */
-static __noinline int event_direct(void *ctx, struct sk_buff *skb, __u64 place, __u32 reason)
+/*
+ * Not inlined: what a refused packet does not need would be read before the
+ * filter, and its registers saved. ctx is args for both kinds of tracepoint.
+ */
+static __noinline int report_direct(__u64 *ctx)
 {
-	return event_fill(ctx, skb, place, reason, SONDE_DIRECT);
+	return report_drop(ctx, drop_read(ctx), SONDE_DIRECT);
 }
 
-static __noinline int event_probe(void *ctx, struct sk_buff *skb, __u64 place, __u32 reason)
+static __noinline int report_probe(__u64 *ctx)
 {
-	return event_fill(ctx, skb, place, reason, SONDE_PROBE);
-}
-
-static __always_inline int report_drop(void *ctx, struct drop drop, enum sonde_access access)
-{
-	if (cfg_reasons && !reason_wanted(drop.reason))
-		return 0;
-	if (!filter_pass(access, drop.skb))
-		return 0;
-	if (!cfg_all && drop_is_benign(access, &drop)) {
-		loss_add(LOSS_benign);
-		return 0;
-	}
-	if (!event_wanted())
-		return 0;
-	return access == SONDE_DIRECT ? event_direct(ctx, drop.skb, drop.place, drop.reason) :
-					event_probe(ctx, drop.skb, drop.place, drop.reason);
+	return report_drop(ctx, drop_read(ctx), SONDE_PROBE);
 }
 
 static __always_inline int report_free(void *ctx, const __u64 *args, enum sonde_access access)
 {
-	return report_drop(ctx, drop_read(args), access);
+	if (cfg_reasons && !reason_wanted(drop_read(args).reason))
+		return 0;
+	if (filter_refuses(access, (struct sk_buff *)args[0]))
+		return 0;
+	return access == SONDE_DIRECT ? report_direct(ctx) : report_probe(ctx);
 }
 
 static __always_inline int report_ovs(void *ctx, const __u64 *args, enum sonde_access access)
 {
 	struct drop drop;
 
-	return drop_read_ovs(args, &drop) ? report_drop(ctx, drop, access) : 0;
+	if (!drop_read_ovs(args, &drop) || (cfg_reasons && !reason_wanted(drop.reason)) ||
+	    filter_refuses(access, drop.skb))
+		return 0;
+	return report_drop(ctx, drop, access);
 }
 
 HOOK_TRACEPOINT(drop, kfree_skb, report_free)

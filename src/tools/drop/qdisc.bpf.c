@@ -217,7 +217,7 @@ static __always_inline bool is_qdisc_place(__u64 place)
 /* before 5.17: one of a list that __dev_queue_xmit() freed */
 static __always_inline bool is_transmit_list(void *ctx, __u64 place)
 {
-	__u64 stack[10];
+	__u64 stack[10] = {};	/* 5.10 wants it written before */
 	long size;
 
 	if (!list_free.size || !drop_in_text(place, &list_free))
