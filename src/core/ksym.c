@@ -187,20 +187,17 @@ bool ksym_find(uint64_t address, struct ksym *symbol)
 	return address - symbol->address < 1 << 16;
 }
 
-/* module NULL: any, vmlinux first */
-static bool lookup(const char *name, const char *module, struct ksym *symbol)
+bool ksym_lookup(const char *name, struct ksym *symbol)
 {
 	size_t found = SIZE_MAX;
 
 	load();
 	for (size_t i = 0; i < entry_count; i++) {
-		const char *in = entries[i].module ? modules[entries[i].module - 1] : NULL;
-
-		if (strcmp(names + entries[i].name, name) || (module && (!in || strcmp(in, module))))
+		if (strcmp(names + entries[i].name, name))
 			continue;
-		if (found == SIZE_MAX || !in)
+		if (found == SIZE_MAX || !entries[i].module)
 			found = i;
-		if (!in)
+		if (!entries[i].module)
 			break;
 	}
 	if (found == SIZE_MAX)
@@ -210,14 +207,15 @@ static bool lookup(const char *name, const char *module, struct ksym *symbol)
 	return true;
 }
 
-bool ksym_lookup(const char *name, struct ksym *symbol)
+void ksym_each(void (*visit)(const struct ksym *symbol, void *data), void *data)
 {
-	return lookup(name, NULL, symbol);
-}
+	struct ksym symbol;
 
-bool ksym_lookup_in(const char *name, const char *module, struct ksym *symbol)
-{
-	return lookup(name, module, symbol);
+	load();
+	for (size_t i = 0; i < entry_count; i++) {
+		symbol_fill(i, &symbol);
+		visit(&symbol, data);
+	}
 }
 
 void ksym_format(uint64_t address, char *text, size_t size)

@@ -18,8 +18,8 @@ struct ksym {
 bool ksym_find(uint64_t address, struct ksym *symbol);
 /** ksym_lookup: the symbol of this exact name, vmlinux first. */
 bool ksym_lookup(const char *name, struct ksym *symbol);
-/** ksym_lookup_in: as ksym_lookup(), of this module only. */
-bool ksym_lookup_in(const char *name, const char *module, struct ksym *symbol);
+/** ksym_each: calls visit with each symbol, by address. */
+void ksym_each(void (*visit)(const struct ksym *symbol, void *data), void *data);
 /** ksym_hidden: true if the kernel shows no addresses (kernel.kptr_restrict). */
 bool ksym_hidden(void);
 /** ksym_format: "ovs_vport_send+0x1f [openvswitch]", or the bare address. */

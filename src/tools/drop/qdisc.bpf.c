@@ -71,6 +71,7 @@ struct enqueue_state {
 	__u64 inside;		/* 1: in enqueue() */
 	__u64 entry_skb;	/* of the kprobe, for its kretprobe */
 	__u64 entry_qdisc;
+	__u64 dropped_skb;	/* the last one that was counted */
 	struct qdisc_key waiting;
 	struct qdisc_row waiting_row;	/* count 0: none */
 };
@@ -146,8 +147,10 @@ static __always_inline int qdisc_dropped(void *ctx, enum sonde_access access, st
 		row.qlen = SONDE_READ(access, qdisc, q.qlen);
 		row.backlog = SONDE_READ(access, qdisc, qstats.backlog);
 	}
-	/* a queue over its limit may drop other packets than the one that was to be enqueued */
-	if (behind_enqueue && (state->last_skb == (__u64)skb || state->last_qdisc == (__u64)qdisc))
+	state->dropped_skb = (__u64)skb;
+	/* a queue over its limit may drop other packets than the one that was to be enqueued, and says so */
+	if (behind_enqueue && !state->inside &&
+	    (state->last_skb == (__u64)skb || (state->last_code && state->last_qdisc == (__u64)qdisc)))
 		key.return_code = state->last_code;
 	if (!cfg_each) {
 		device_remember(dev, &key.device);
@@ -188,7 +191,7 @@ static __always_inline int report_qdisc_drop(void *ctx, const __u64 *args, enum 
 	if (!filter_pass(access, skb))
 		return 0;
 	return qdisc_dropped(ctx, access, skb, (struct net_device *)args[2], (struct Qdisc *)args[0], args[4],
-			     false);
+			     true);
 }
 
 static __always_inline bool is_qdisc_reason(sonde_reason reason)
@@ -232,7 +235,15 @@ static __always_inline bool is_transmit_list(void *ctx, __u64 place)
 	return false;
 }
 
-static __always_inline int report_free(void *ctx, const __u64 *args, enum sonde_access access)
+static __always_inline bool drop_was_counted(const struct sk_buff *skb)
+{
+	__u32 zero = 0;
+	struct enqueue_state *state = bpf_map_lookup_elem(&enqueue_states, &zero);
+
+	return state && state->dropped_skb == (__u64)skb;
+}
+
+static __always_inline int report_free(void *ctx, const __u64 *args, enum sonde_access access, bool only_places)
 {
 	struct drop drop = drop_read(args);
 	struct sk_buff *skb = drop.skb;
@@ -242,7 +253,9 @@ static __always_inline int report_free(void *ctx, const __u64 *args, enum sonde_
 	bool by_qdisc = is_qdisc_place(drop.place);
 	__u32 queue;
 
-	if (!by_qdisc && !is_qdisc_reason(drop.reason) && !is_transmit_list(ctx, drop.place))
+	if (!by_qdisc && (only_places || (!is_qdisc_reason(drop.reason) && !is_transmit_list(ctx, drop.place))))
+		return 0;
+	if (only_places && drop_was_counted(skb))
 		return 0;
 	if (!filter_pass(access, skb))
 		return 0;
@@ -277,12 +290,23 @@ SEC("raw_tp/qdisc_drop") int drop__rt__qdisc_drop(struct bpf_raw_tracepoint_args
 
 SEC("tp_btf/kfree_skb") int drop__tp__kfree_skb(__u64 *ctx)
 {
-	return report_free(ctx, ctx, SONDE_DIRECT);
+	return report_free(ctx, ctx, SONDE_DIRECT, false);
 }
 
 SEC("raw_tp/kfree_skb") int drop__rt__kfree_skb(struct bpf_raw_tracepoint_args *ctx)
 {
-	return report_free(ctx, (const __u64 *)ctx->args, SONDE_PROBE);
+	return report_free(ctx, (const __u64 *)ctx->args, SONDE_PROBE, false);
+}
+
+/* what a qdisc drops while it dequeues is not told by qdisc_drop: CoDel's whole work */
+SEC("tp_btf/kfree_skb") int dequeued__tp(__u64 *ctx)
+{
+	return report_free(ctx, ctx, SONDE_DIRECT, true);
+}
+
+SEC("raw_tp/kfree_skb") int dequeued__rt(struct bpf_raw_tracepoint_args *ctx)
+{
+	return report_free(ctx, (const __u64 *)ctx->args, SONDE_PROBE, true);
 }
 
 static __always_inline struct enqueue_state *enqueue_state(void)

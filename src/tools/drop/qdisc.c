@@ -33,24 +33,46 @@ static const struct option_row options[] = {
 	{ OPTION_END },
 };
 
-static const struct {
-	const char *function, *module;
-} places[] = {
-	/* since 5.17 the list that __dev_queue_xmit frees comes with a reason; these free at dequeue, without one */
-	{ "fq_codel_dequeue", NULL }, { "codel_qdisc_dequeue", NULL }, { "cake_dequeue", NULL },
-	{ "fq_dequeue", NULL }, { "fq_pie_qdisc_dequeue", NULL }, { "pie_qdisc_dequeue", NULL },
-	{ "netem_dequeue", NULL }, { "tbf_dequeue", NULL }, { "sfq_dequeue", NULL }, { "etf_dequeue_timesortedlist", NULL },
-	{ "drop_func", "sch_fq_codel" }, { "drop_func", "sch_codel" },
-};
-
-static void text_set(struct sonde_text *text, const char *function, const char *module)
+static void text_set(struct sonde_text *text, const char *function)
 {
 	struct ksym symbol;
 
-	if (module ? !ksym_lookup_in(function, module, &symbol) : !ksym_lookup(function, &symbol))
+	if (!ksym_lookup(function, &symbol))
 		return;
 	text->start = symbol.address;
 	text->size = symbol.size;
+}
+
+/*
+ * Functions that free what they drop while they dequeue: all of a module sch_*,
+ * and of those built into the kernel the ones whose name says it. Inlining
+ * moves such frees between functions, so no list of exact names would do.
+ */
+static void place_add(const struct ksym *symbol, void *data)
+{
+	static const char *const kinds[] = { "codel", "cake", "fq_", "pie", "sfq", "tbf", "netem", "hhf", "etf" };
+	struct drop_qdisc__rodata *rodata = data;
+	const size_t room = sizeof(rodata->qdisc_places) / sizeof(rodata->qdisc_places[0]);
+	struct sonde_text *text = rodata->qdisc_place_count ? &rodata->qdisc_places[rodata->qdisc_place_count - 1] : NULL;
+	bool wanted = false;
+
+	if (symbol->module) {
+		wanted = !strncmp(symbol->module, "sch_", 4);
+	} else if (strstr(symbol->name, "dequeue") || strstr(symbol->name, "drop_func")) {
+		for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+			wanted |= strstr(symbol->name, kinds[i]) != NULL;
+	}
+	if (!wanted)
+		return;
+	/* neighbours become one range */
+	if (text && symbol->address >= text->start && symbol->address <= text->start + text->size) {
+		if (symbol->address + symbol->size > text->start + text->size)
+			text->size = symbol->address + symbol->size - text->start;
+		return;
+	}
+	if (rodata->qdisc_place_count == room)
+		return;
+	rodata->qdisc_places[rodata->qdisc_place_count++] = (struct sonde_text){ symbol->address, symbol->size };
 }
 
 /* every reason whose name says that a queue discipline gave it */
@@ -71,7 +93,6 @@ static int configure(struct run *run)
 {
 	struct state *state = run->state;
 	struct drop_qdisc__rodata *rodata = RODATA(run);
-	const size_t room = sizeof(rodata->qdisc_places) / sizeof(rodata->qdisc_places[0]);
 
 	if (!run->top)
 		run->top = 20;
@@ -85,18 +106,13 @@ static int configure(struct run *run)
 	table_init(&state->interval, sizeof(struct qdisc_key), sizeof(struct qdisc_row) / sizeof(uint64_t));
 	table_init(&state->total, sizeof(struct qdisc_key), sizeof(struct qdisc_row) / sizeof(uint64_t));
 
+	ksym_each(place_add, rodata);
 	if (kbtf_tracepoint_args("qdisc_drop") >= 0)
 		return 0;
 	reason_each(reason_add, rodata);
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && rodata->qdisc_place_count < room; i++) {
-		struct sonde_text *text = &rodata->qdisc_places[rodata->qdisc_place_count];
-
-		text_set(text, places[i].function, places[i].module);
-		rodata->qdisc_place_count += text->size != 0;
-	}
 	if (!reason_count()) {
-		text_set(&rodata->list_free, "kfree_skb_list", NULL);
-		text_set(&rodata->transmit, "__dev_queue_xmit", NULL);
+		text_set(&rodata->list_free, "kfree_skb_list");
+		text_set(&rodata->transmit, "__dev_queue_xmit");
 	}
 	return 0;
 }
@@ -177,8 +193,15 @@ static bool needs_entry(const struct run *run)
 	       (!strcmp(last->by, "kretprobe") || !strcmp(run->probes[0].target, "qdisc_drop"));
 }
 
+/* where the tracepoint qdisc_drop stands for all other drops */
+static bool by_qdisc_drop(const struct run *run)
+{
+	return !strcmp(run->probes[0].target, "qdisc_drop");
+}
+
 static const struct hook_row hooks[] = {
 	{ "drop" },
+	{ "dequeued", true, by_qdisc_drop, "packets that a queue discipline drops while it dequeues (CoDel)" },
 	{ "enqueued", true, NULL, "what enqueue() returned (before 5.18 it is part of another function)" },
 	{ "entered", true, needs_entry, NULL },
 	{ NULL },
@@ -187,7 +210,7 @@ static const struct hook_row hooks[] = {
 TOOL(drop_qdisc, .area = "drop", .name = "qdisc", .kind = TOOL_SUMMARY,
      .summary = "what queue disciplines refuse or drop: kind, handle, length, limit, return code",
      .question = "which queue is too short, or too slow, and how full was it?",
-     .cannot_see = "before 7.2 the leaf of a classful qdisc: rows name the root of the device's queue; losses in the NIC",
+     .cannot_see = "the leaf of a classful qdisc where only the free is seen (always before 7.2): rows then name the root; losses in the NIC",
      .was = "qdisc_drop_trace", .object = drop_qdisc__elf_bytes, .options = options, .hooks = hooks,
      .event = "qdisc_drop", .row_key = "qdisc_key", .row_values = "qdisc_row", .filter = true, .state_size = sizeof(struct state), .configure = configure, .report = report,
      .finish = finish);
