@@ -133,7 +133,7 @@ $(lines_seen "$1" "$2")"
 # Holds a tool's lines to a list of faults, one a line:
 #   MARK|N|REASON|FUNCTION|DEV|VLANS|TITLE
 # All packets with the mark must be N and have that reason, place, device and tags, and nothing
-# else may have been reported. FUNCTION may name several, with commas; VLANS "*" is any. Prints a
+# else may have been reported. FUNCTION and DEV may name several, with commas; VLANS "*" is any. Prints a
 # verdict a fault: "ok|TITLE", or "not ok|TITLE|what was seen instead".
 verdicts() { # NAME EXPECTATIONS
 	awk -F'|' '
@@ -148,7 +148,7 @@ verdicts() { # NAME EXPECTATIONS
 	{
 		fault = $2 in at ? at[$2] : 0
 		all[fault] += $1
-		if (fault && $3 == reason[fault] && $4 ~ place[fault] && $5 == dev[fault] &&
+		if (fault && $3 == reason[fault] && $4 ~ place[fault] && index("," dev[fault] ",", "," $5 ",") &&
 		    (vlans[fault] == "*" || $6 == vlans[fault]))
 			right[fault] += $1
 		else

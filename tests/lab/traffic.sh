@@ -38,6 +38,7 @@ clean_case() {
 		read -r ns dev <<< "$node"
 		in_ns "$ns" ip route change 10.0.0.0/24 dev "$dev" rto_min 5s
 		in_ns "$ns" ip -6 route change fd00::/64 dev "$dev" metric 256 rto_min 5s
+		in_ns "$ns" sysctl -qw net.ipv4.tcp_early_retrans=0
 	done
 	labgen sink --echo --port 7001 > "$work/echo" &
 	echo=$!

@@ -35,7 +35,7 @@ bad IP checksum|7016|IP_CSUM|ip_rcv_core|br-int|-|peer4 --bad-ip-checksum
 bad UDP checksum|7017|UDP_CSUM|__udp4_lib_rcv,udp_rcv|br-int|-|peer4 --bad-checksum
 UDP socket buffer full|7018|SOCKET_RCVBUFF|udp_queue_rcv_one_skb|br-int|-|peer4
 UDP socket buffer full, IPv6|7019|SOCKET_RCVBUFF|udpv6_queue_rcv_one_skb|br-int|-|peer6
-closed with datagrams unread|7020|NOT_SPECIFIED|udp_destruct_common|br-int|-|unread4
+closed with datagrams unread|7020|NOT_SPECIFIED|udp_destruct_common|-,br-int|-|unread4
 larger than the MTU, with DF|7021|PKT_TOO_BIG|ip_forward|br-int|-|peer4 --dst 10.20.0.2 --size 1300 --df
 larger than the MTU, IPv6|7022|PKT_TOO_BIG|ip6_forward|fw0|-|peer6 --dst fd20::2 --size 1300
 for the MAC of another host|7023|OTHERHOST|ip_rcv_core|fw0|-|far4 --dst-mac 02:00:00:00:00:99
@@ -87,8 +87,8 @@ socket6() {
 	sent labgen udp --dport "$1" --count "$2" --dst fd00::2
 }
 
-# Datagrams that no one reads are freed when their socket closes. Their device is by then only
-# known by number: the pointer shares its memory with UDP's own bookkeeping.
+# Datagrams that no one reads are freed when their socket closes. Their device is by then at most
+# known by number: the pointer shares its memory with UDP's own bookkeeping, and may not be read.
 unread4() {
 	local sink
 	labgen sink --hold --port "$1" > "$work/unread" &

@@ -83,4 +83,24 @@ is "capture file: the length on the wire" "$(fields udp.dstport frame.len | grep
 is "capture file: the device's name" "$(fields frame.interface_name | sort -u)" s0
 is "capture file: nothing malformed" "$(tshark -r "$work/drops.pcapng" -Y _ws.malformed \
 	2> "$work/tshark.err" | wc -l)" 0
+# hostile frames: the capture file stays readable to the last packet
+"$netsonde" drop packets --json --netns "sonde$$" --output "$work/hostile.pcapng" > "$work/hostile" 2> "$work/err" &
+pid=$!
+for _ in {1..200}; do
+	[ ! -s "$work/hostile" ] || break
+	sleep 0.05
+done
+if ! ip netns exec "sonde$$" "$labgen" hostile --tap evil --count 5000 --rate 5000 > "$work/sent" 2>&1; then
+	skip "hostile frames" "$(cat "$work/sent")"
+fi
+sleep 0.5
+kill -INT $pid
+wait $pid
+is "hostile frames: ends in order" "$?" 0 "$(cat "$work/err")"
+events=$(grep -c '"type":"event"' "$work/hostile")
+like "hostile frames: some were dropped, or this proves nothing" "$events" '^[0-9]{3,}'
+is "hostile frames: each line is JSON" "$(jq -s 'map(select(.type == "event")) | length' "$work/hostile")" "$events"
+is "hostile frames: tshark reads every packet of the file" \
+	"$(tshark -r "$work/hostile.pcapng" -T fields -e frame.number 2> "$work/tshark.err" | wc -l)" "$events" \
+	"$(cat "$work/tshark.err")"
 finish
