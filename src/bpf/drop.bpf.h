@@ -165,7 +165,8 @@ static __always_inline __u32 drop_length(enum sonde_access access, struct sk_buf
 		start = network;
 	if (packet_tag(access, skb, &tag))
 		length += 4;
-	return length + data - start;
+	/* an offset behind the packet's end is nonsense */
+	return start > data + length ? length : length + data - start;
 }
 
 /* start of do_execute_actions() of a kernel whose Open vSwitch gives no reasons */

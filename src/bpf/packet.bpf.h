@@ -355,6 +355,9 @@ static __always_inline bool packet_read(struct packet_frame *frame, struct wire_
 
 	if (ethernet && packet_is_plain(&said) && place->l3 == said.l3)
 		return true;
+	/* before 5.18 a packet socket's frame through a VLAN device: no protocol, and network_header anywhere */
+	if (ethernet && !said.type && frame->device != PACKET_NO_DEVICE)
+		return true;
 	/* both at one place: a frame if its type agrees, else an IP packet whose mac_header moved along */
 	if (ethernet && known && said.l3 == said.mac)
 		ethernet = said.type < PACKET_TYPE_MIN || bpf_ntohs(eth->type) == said.type ||
