@@ -29,7 +29,8 @@ int main(int argc, char **argv)
 		printf("netsonde %s\n", NETSONDE_VERSION);
 		return finish(EXIT_DONE);
 	}
-	if (!argc || !strcmp(argv[0], "--help") || !strcmp(argv[0], "-h") || !strcmp(argv[0], "help")) {
+	if (!argc || !strcmp(argv[0], "--help") || !strcmp(argv[0], "-h") ||
+	    !strcmp(argv[0], "help")) {
 		registry_help(stdout);
 		return finish(EXIT_DONE);
 	}

@@ -13,12 +13,9 @@
 #include "core/ksym.h"
 
 const struct attach_kind attach_kinds[] = {
-	{ "tp", "tp_btf", "tp_btf/" },
-	{ "rt", "raw_tp", "raw_tp/" },
-	{ "fe", "fentry", "fentry/" },
-	{ "kp", "kprobe", "kprobe/" },
-	{ "fx", "fexit", "fexit/" },
-	{ "kr", "kretprobe", "kretprobe/" },
+	{ "tp", "tp_btf", "tp_btf/" }, { "rt", "raw_tp", "raw_tp/" },
+	{ "fe", "fentry", "fentry/" }, { "kp", "kprobe", "kprobe/" },
+	{ "fx", "fexit", "fexit/" },   { "kr", "kretprobe", "kretprobe/" },
 	{ NULL, NULL, NULL },
 };
 
@@ -95,9 +92,13 @@ bool attach_has_fentry(void)
 	if (ftrace_is_off())
 		return false;
 	/* a function that every kernel has and that runs rarely */
-	id = kbtf_vmlinux() ? btf__find_by_name_kind(kbtf_vmlinux(), "do_init_module", BTF_KIND_FUNC) : -1;
+	id = kbtf_vmlinux()
+		     ? btf__find_by_name_kind(kbtf_vmlinux(), "do_init_module", BTF_KIND_FUNC)
+		     : -1;
 	if (id < 0)
-		id = kbtf_vmlinux() ? btf__find_by_name_kind(kbtf_vmlinux(), "kernel_halt", BTF_KIND_FUNC) : -1;
+		id = kbtf_vmlinux()
+			     ? btf__find_by_name_kind(kbtf_vmlinux(), "kernel_halt", BTF_KIND_FUNC)
+			     : -1;
 	if (id < 0)
 		return false;
 	opts.attach_btf_id = id;
@@ -130,8 +131,9 @@ bool attach_possible(const struct attach_kind *kind, const char *target, const c
 	}
 	/* types can name a function that the compiler cloned or inlined: the symbol decides */
 	if (!ksym_lookup(target, &symbol)) {
-		*why = ksym_hidden() ? "kernel symbols are hidden (kernel.kptr_restrict)" :
-				       "this kernel has no such function (or its module is not loaded)";
+		*why = ksym_hidden()
+			       ? "kernel symbols are hidden (kernel.kptr_restrict)"
+			       : "this kernel has no such function (or its module is not loaded)";
 		return false;
 	}
 	if (!strcmp(kind_name, "kp") || !strcmp(kind_name, "kr")) {

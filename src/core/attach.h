@@ -8,9 +8,9 @@
 #include <stddef.h>
 
 struct attach_kind {
-	const char *suffix;	/* in the program's name: HOOK__SUFFIX */
-	const char *by;		/* for people and JSON */
-	const char *section;	/* how the ELF section begins, behind it the target */
+	const char *suffix; /* in the program's name: HOOK__SUFFIX */
+	const char *by; /* for people and JSON */
+	const char *section; /* how the ELF section begins, behind it the target */
 };
 
 /** Kinds from the best to the last choice; ends with a NULL suffix. */

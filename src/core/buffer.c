@@ -9,14 +9,14 @@
 #include "core/tool.h"
 
 #define BATCH 1024
-#define PERF_PAGES 256	/* a CPU: 1 MiB */
+#define PERF_PAGES 256 /* a CPU: 1 MiB */
 
 struct buffer {
 	struct run *run;
 	buffer_event handle;
 	struct ring_buffer *ring;
 	struct perf_buffer *perf;
-	unsigned int batch;	/* events handed over by this call of buffer_consume() */
+	unsigned int batch; /* events handed over by this call of buffer_consume() */
 };
 
 static int ring_event(void *data, void *event, size_t size)
@@ -49,7 +49,7 @@ struct buffer *buffer_open(struct run *run, buffer_event handle, int *none)
 	buffer->handle = handle;
 	if (ring >= 0)
 		buffer->ring = ring_buffer__new(ring, ring_event, buffer, NULL);
-	else	/* no handler for lost events: programs count each output that failed */
+	else /* no handler for lost events: programs count each output that failed */
 		buffer->perf = perf_buffer__new(perf, PERF_PAGES, perf_event, NULL, buffer, NULL);
 	if (!buffer->ring && !buffer->perf) {
 		free(buffer);
@@ -60,7 +60,8 @@ struct buffer *buffer_open(struct run *run, buffer_event handle, int *none)
 
 int buffer_fd(const struct buffer *buffer)
 {
-	return buffer->ring ? ring_buffer__epoll_fd(buffer->ring) : perf_buffer__epoll_fd(buffer->perf);
+	return buffer->ring ? ring_buffer__epoll_fd(buffer->ring)
+			    : perf_buffer__epoll_fd(buffer->perf);
 }
 
 bool buffer_consume(struct buffer *buffer)

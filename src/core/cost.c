@@ -12,7 +12,8 @@ int cost_start(struct run *run)
 {
 	run->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
 	if (run->stats_fd < 0) {
-		run_error(run, "--cost: this kernel does not time BPF programs: %s", strerror(errno));
+		run_error(run, "--cost: this kernel does not time BPF programs: %s",
+			  strerror(errno));
 		return -errno;
 	}
 	return 0;
@@ -42,10 +43,11 @@ json_t *cost_json(const struct run *run)
 		if (!program_info(probe, &info))
 			continue;
 		ns = info.run_cnt ? (double)info.run_time_ns / info.run_cnt : 0;
-		json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:I, s:f, s:f}", "hook", probe->hook->name,
-						      "by", probe->by, "target", probe->target, "hits",
-						      (json_int_t)info.run_cnt, "ns_per_hit", ns, "cpu_share",
-						      elapsed ? (double)info.run_time_ns / elapsed : 0.0));
+		json_array_append_new(
+			rows, json_pack("{s:s, s:s, s:s, s:I, s:f, s:f}", "hook", probe->hook->name,
+					"by", probe->by, "target", probe->target, "hits",
+					(json_int_t)info.run_cnt, "ns_per_hit", ns, "cpu_share",
+					elapsed ? (double)info.run_time_ns / elapsed : 0.0));
 	}
 	return rows;
 }

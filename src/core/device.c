@@ -19,7 +19,7 @@
 
 struct known {
 	struct sonde_device_key key;
-	sonde_name name;	/* "": nobody knows */
+	sonde_name name; /* "": nobody knows */
 };
 
 static int map_fd = -1;
@@ -47,7 +47,8 @@ static int netns_open(__u32 inode)
 		while (folder && fd < 0 && (entry = readdir(folder))) {
 			char path[320];
 
-			snprintf(path, sizeof(path), "%s/%s%s", ways[i].folder, entry->d_name, ways[i].rest);
+			snprintf(path, sizeof(path), "%s/%s%s", ways[i].folder, entry->d_name,
+				 ways[i].rest);
 			if (!stat(path, &info) && info.st_ino == inode && S_ISREG(info.st_mode))
 				fd = open(path, O_RDONLY | O_CLOEXEC);
 		}
@@ -77,7 +78,7 @@ static void name_ask(const struct sonde_device_key *key, sonde_name name)
 		if (if_indextoname(key->ifindex, found))
 			memcpy(name, found, sizeof(sonde_name));
 		if (setns(home, CLONE_NEWNET))
-			abort();	/* nothing that follows would be about this host */
+			abort(); /* nothing that follows would be about this host */
 	}
 	if (home >= 0)
 		close(home);

@@ -64,7 +64,8 @@ static bool has_btf(char *detail, size_t size)
 
 static bool has_module_btf(char *detail, size_t size)
 {
-	static const char *const modules[] = { "openvswitch", "tun", "vhost_net", "nf_conntrack", "virtio_net", "kvm" };
+	static const char *const modules[] = { "openvswitch",  "tun",	     "vhost_net",
+					       "nf_conntrack", "virtio_net", "kvm" };
 	bool any = false;
 
 	for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++) {
@@ -126,8 +127,10 @@ static bool has_kprobe_multi(char *detail, size_t size)
 	};
 	const char *symbol = "kernel_halt";
 	LIBBPF_OPTS(bpf_prog_load_opts, load, .expected_attach_type = BPF_TRACE_KPROBE_MULTI);
-	LIBBPF_OPTS(bpf_link_create_opts, link, .kprobe_multi.syms = &symbol, .kprobe_multi.cnt = 1);
-	int program = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "probe_multi", "GPL", code, 2, &load), fd = -1;
+	LIBBPF_OPTS(bpf_link_create_opts, link, .kprobe_multi.syms = &symbol,
+		    .kprobe_multi.cnt = 1);
+	int program = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "probe_multi", "GPL", code, 2, &load),
+	    fd = -1;
 
 	(void)detail;
 	(void)size;
@@ -182,7 +185,8 @@ bool feature_locked_down(void)
 {
 	char text[80];
 
-	return read_line("/sys/kernel/security/lockdown", text, sizeof(text)) && strstr(text, "[confidentiality]");
+	return read_line("/sys/kernel/security/lockdown", text, sizeof(text)) &&
+	       strstr(text, "[confidentiality]");
 }
 
 static bool has_no_lockdown(char *detail, size_t size)
@@ -194,7 +198,8 @@ static bool has_no_lockdown(char *detail, size_t size)
 
 static bool has_modules(char *detail, size_t size)
 {
-	static const char *const modules[] = { "openvswitch", "tun", "vhost_net", "kvm", "nf_conntrack", "virtio_net" };
+	static const char *const modules[] = { "openvswitch", "tun",	      "vhost_net",
+					       "kvm",	      "nf_conntrack", "virtio_net" };
 	bool any = false;
 
 	for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++) {
@@ -206,31 +211,41 @@ static bool has_modules(char *detail, size_t size)
 		any = true;
 	}
 	if (!any)
-		snprintf(detail, size, "none of openvswitch tun vhost_net kvm nf_conntrack virtio_net");
+		snprintf(detail, size,
+			 "none of openvswitch tun vhost_net kvm nf_conntrack virtio_net");
 	return any;
 }
 
 const struct feature features[] = {
 	{ "root", "runs as root", has_root, "nothing can be loaded: run it as root" },
-	{ "bpf", "BPF programs load", has_bpf, "no tool works: CONFIG_BPF_SYSCALL, seccomp, or a security module" },
+	{ "bpf", "BPF programs load", has_bpf,
+	  "no tool works: CONFIG_BPF_SYSCALL, seccomp, or a security module" },
 	{ "lockdown", "kernel memory may be read", has_no_lockdown,
 	  "lockdown=confidentiality forbids it: no tool works; boot with lockdown=integrity" },
 	{ "btf", "types of the kernel (BTF)", has_btf,
 	  "no tool works without --btf FILE: a kernel with CONFIG_DEBUG_INFO_BTF, or a BTF file made for this kernel" },
 	{ "module_btf", "types of modules", has_module_btf,
 	  "functions of modules are seen by kprobes only; load the modules, or CONFIG_DEBUG_INFO_BTF_MODULES" },
-	{ "kfree_skb", "tracepoint skb:kfree_skb", has_tracepoint, "the drop tools see nothing: CONFIG_TRACEPOINTS" },
+	{ "kfree_skb", "tracepoint skb:kfree_skb", has_tracepoint,
+	  "the drop tools see nothing: CONFIG_TRACEPOINTS" },
 	{ "drop_reasons", "drop reasons by name", has_reasons,
 	  "a drop's place and stack stand in for its reason (reasons came with 5.17)" },
 	{ "qdisc_drop", "tracepoint qdisc:qdisc_drop", has_qdisc_drop,
 	  "drop qdisc names the root qdisc of the queue, not the leaf (the tracepoint came with 7.2)" },
-	{ "fentry", "fentry and fexit", has_fentry, "kprobes are used instead: they cost three times as much a hit" },
-	{ "kprobe", "kprobes", has_kprobe, "only tracepoints and fentry can be used: CONFIG_KPROBE_EVENTS" },
-	{ "kprobe_multi", "multi-kprobes", has_kprobe_multi, "no tool needs them yet (CONFIG_FPROBE, since 5.18)" },
-	{ "ring_buffer", "ring buffer", has_ring_buffer, "events go through a perf buffer, a copy more each (before 5.8)" },
+	{ "fentry", "fentry and fexit", has_fentry,
+	  "kprobes are used instead: they cost three times as much a hit" },
+	{ "kprobe", "kprobes", has_kprobe,
+	  "only tracepoints and fentry can be used: CONFIG_KPROBE_EVENTS" },
+	{ "kprobe_multi", "multi-kprobes", has_kprobe_multi,
+	  "no tool needs them yet (CONFIG_FPROBE, since 5.18)" },
+	{ "ring_buffer", "ring buffer", has_ring_buffer,
+	  "events go through a perf buffer, a copy more each (before 5.8)" },
 	{ "bpf_stats", "BPF run-time statistics", has_stats, "--cost does not work (before 5.8)" },
-	{ "symbols", "kernel symbols", has_symbols, "places and stacks are bare addresses: kernel.kptr_restrict=1 or 0, as root" },
-	{ "jit", "BPF JIT compiler", has_jit, "programs are interpreted and cost ten times as much: net.core.bpf_jit_enable=1" },
-	{ "modules", "modules of the datapath", has_modules, "tools show what they can of the layers that are there" },
+	{ "symbols", "kernel symbols", has_symbols,
+	  "places and stacks are bare addresses: kernel.kptr_restrict=1 or 0, as root" },
+	{ "jit", "BPF JIT compiler", has_jit,
+	  "programs are interpreted and cost ten times as much: net.core.bpf_jit_enable=1" },
+	{ "modules", "modules of the datapath", has_modules,
+	  "tools show what they can of the layers that are there" },
 	{ NULL, NULL, NULL, NULL },
 };

@@ -7,11 +7,11 @@
 #include <stddef.h>
 
 struct feature {
-	const char *name;	/* for JSON */
-	const char *title;	/* for people */
+	const char *name; /* for JSON */
+	const char *title; /* for people */
 	/** Whether the kernel has it; may write a few words about it. */
 	bool (*has)(char *detail, size_t size);
-	const char *advice;	/* what its absence costs and what to do about it */
+	const char *advice; /* what its absence costs and what to do about it */
 };
 
 /** All features; ends with a NULL name. */

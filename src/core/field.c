@@ -61,7 +61,8 @@ static void reason_json(const struct field *field, const void *value, json_t *ob
 		json_object_set_new(object, field->name, json_null());
 	else
 		json_object_set_new(object, field->name,
-				    json_sprintf("UNKNOWN_%u_OF_SUBSYSTEM_%u", reason & 0xffff, reason >> 16));
+				    json_sprintf("UNKNOWN_%u_OF_SUBSYSTEM_%u", reason & 0xffff,
+						 reason >> 16));
 }
 
 static void reason_text(const struct field *field, const void *value, FILE *to)
@@ -150,7 +151,8 @@ static void device_text(const struct sonde_device_key *key, const char *name, FI
 }
 
 /* an event carries the name that the kernel saw; without one, an skb that lost its device may still know the ifindex */
-static const char *event_device(const struct sonde_device *device, struct sonde_device_key *key, char name[17])
+static const char *event_device(const struct sonde_device *device, struct sonde_device_key *key,
+				char name[17])
 {
 	*key = (struct sonde_device_key){ device->ifindex, device->netns };
 	memset(name, 0, 17);
@@ -211,8 +213,8 @@ static void handle_json(const struct field *field, const void *value, json_t *ob
 	uint32_t handle = number(field, value);
 
 	json_object_set_new(object, field->name,
-			    handle & 0xffff ? json_sprintf("%x:%x", handle >> 16, handle & 0xffff) :
-					      json_sprintf("%x:", handle >> 16));
+			    handle & 0xffff ? json_sprintf("%x:%x", handle >> 16, handle & 0xffff)
+					    : json_sprintf("%x:", handle >> 16));
 }
 
 static void handle_text(const struct field *field, const void *value, FILE *to)
@@ -241,7 +243,8 @@ static void gauge_json(const struct field *field, const void *value, json_t *obj
 {
 	uint64_t level = number(field, value);
 
-	json_object_set_new(object, field->name, level == SONDE_GAUGE_UNKNOWN ? json_null() : json_integer(level));
+	json_object_set_new(object, field->name,
+			    level == SONDE_GAUGE_UNKNOWN ? json_null() : json_integer(level));
 }
 
 static void gauge_text(const struct field *field, const void *value, FILE *to)
@@ -338,7 +341,8 @@ static void nothing_json(const struct field *field, const void *value, json_t *o
 	"\"netns\": {\"type\": \"integer\"}"
 
 static const struct field_type types[] = {
-	{ "sonde_time", "\"time\": {\"type\": \"string\", \"format\": \"date-time\"}, \"time_ns\": {\"type\": \"integer\"}",
+	{ "sonde_time",
+	  "\"time\": {\"type\": \"string\", \"format\": \"date-time\"}, \"time_ns\": {\"type\": \"integer\"}",
 	  false, time_json, time_text },
 	{ "sonde_count", SCHEMA_NUMBER, false, number_json, number_text },
 	{ "sonde_bytes", SCHEMA_NUMBER, false, number_json, number_text },
@@ -349,9 +353,12 @@ static const struct field_type types[] = {
 	{ "sonde_netns_id", SCHEMA_NUMBER, false, number_json, number_text },
 	{ "sonde_queue", SCHEMA_NUMBER, false, number_json, number_text },
 	{ "sonde_handle", SCHEMA_STRING, false, handle_json, handle_text },
-	{ "sonde_limit", "\"%s\": {\"type\": [\"integer\", \"null\"]}", false, limit_json, limit_text },
-	{ "sonde_gauge", "\"%s\": {\"type\": [\"integer\", \"null\"]}", false, gauge_json, gauge_text },
-	{ "sonde_level", "\"%s\": {\"type\": [\"integer\", \"null\"]}", false, gauge_json, gauge_text },
+	{ "sonde_limit", "\"%s\": {\"type\": [\"integer\", \"null\"]}", false, limit_json,
+	  limit_text },
+	{ "sonde_gauge", "\"%s\": {\"type\": [\"integer\", \"null\"]}", false, gauge_json,
+	  gauge_text },
+	{ "sonde_level", "\"%s\": {\"type\": [\"integer\", \"null\"]}", false, gauge_json,
+	  gauge_text },
 	{ "sonde_xmit", SCHEMA_STRING_OR_NULL, false, xmit_json, xmit_text },
 	{ "sonde_comm", SCHEMA_STRING, false, string_json, string_text },
 	{ "sonde_name", SCHEMA_STRING, false, string_json, string_text },
@@ -361,8 +368,8 @@ static const struct field_type types[] = {
 	{ "sonde_flow", SCHEMA_OBJECT, true, field_flow_json, field_flow_text },
 	{ "sonde_stack", "\"%s\": {\"type\": \"array\", \"items\": {\"type\": \"string\"}}", true,
 	  field_stack_json, field_stack_text },
-	{ "sonde_stack_id", "\"%s\": {\"type\": \"array\", \"items\": {\"type\": \"string\"}}", true,
-	  nothing_json, NULL },
+	{ "sonde_stack_id", "\"%s\": {\"type\": \"array\", \"items\": {\"type\": \"string\"}}",
+	  true, nothing_json, NULL },
 	{ "sonde_frame", NULL, true, nothing_json, NULL },
 };
 

@@ -11,9 +11,9 @@
 #include "core/schema.h"
 
 struct field_type {
-	const char *name;	/* the typedef or struct of abi/ */
-	const char *schema;	/* properties as JSON text, %s: the member's name */
-	bool block;		/* text: on a line of its own under the record */
+	const char *name; /* the typedef or struct of abi/ */
+	const char *schema; /* properties as JSON text, %s: the member's name */
+	bool block; /* text: on a line of its own under the record */
 	void (*json)(const struct field *field, const void *value, json_t *object);
 	/** NULL: not printed as text. */
 	void (*text)(const struct field *field, const void *value, FILE *to);

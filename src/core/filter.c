@@ -212,8 +212,9 @@ static int type_parse(struct run *run, const char *value, char *why, size_t size
 		const char *name;
 		unsigned short type;
 	} names[] = {
-		{ "ipv4", TYPE_IP4 }, { "arp", TYPE_ARP }, { "rarp", 0x8035 }, { "ipv6", TYPE_IP6 },
-		{ "flow_control", 0x8808 }, { "mpls", 0x8847 }, { "lldp", 0x88cc },
+		{ "ipv4", TYPE_IP4 }, { "arp", TYPE_ARP },	  { "rarp", 0x8035 },
+		{ "ipv6", TYPE_IP6 }, { "flow_control", 0x8808 }, { "mpls", 0x8847 },
+		{ "lldp", 0x88cc },
 	};
 	unsigned long type;
 
@@ -473,8 +474,10 @@ static void quick_set(struct sonde_filter *filter)
 		uint16_t src_port, dst_port;
 	} mask = {}, value = {};
 	uint32_t set = filter->set;
-	bool src_port = filter->src_port.count == 1 && filter->src_port.range[0].first == filter->src_port.range[0].last;
-	bool dst_port = filter->dst_port.count == 1 && filter->dst_port.range[0].first == filter->dst_port.range[0].last;
+	bool src_port = filter->src_port.count == 1 &&
+			filter->src_port.range[0].first == filter->src_port.range[0].last;
+	bool dst_port = filter->dst_port.count == 1 &&
+			filter->dst_port.range[0].first == filter->dst_port.range[0].last;
 
 	if (set & FILTER_INNER || !(set & (FILTER_ADDRESSES | FILTER_PROTOCOL | FILTER_PORTS)))
 		return;
@@ -505,7 +508,8 @@ static void quick_set(struct sonde_filter *filter)
 		filter->quick = QUICK_WORDS;
 	else if (set & (FILTER_HOST | FILTER_PORT) || (set & FILTER_SRC_PORT && !src_port) ||
 		 (set & FILTER_DST_PORT && !dst_port))
-		filter->quick = set & (FILTER_PROTOCOL | FILTER_PORTS) ? QUICK_ALL : QUICK_ADDRESSES;
+		filter->quick = set & (FILTER_PROTOCOL | FILTER_PORTS) ? QUICK_ALL
+								       : QUICK_ADDRESSES;
 	else
 		filter->quick = set & FILTER_PORTS ? QUICK_PORTS : QUICK_WORDS;
 }

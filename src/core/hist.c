@@ -70,13 +70,15 @@ json_t *hist_json(const struct sonde_hist *hist)
 		__u64 high = i + 1 < HIST_BUCKETS ? hist_bucket_low(i + 1) - 1 : UINT64_MAX;
 
 		if (hist->buckets[i])
-			json_array_append_new(buckets, json_pack("{s:I, s:I, s:I}", "from", (json_int_t)hist_bucket_low(i), "to",
-								 (json_int_t)high, "count",
+			json_array_append_new(buckets, json_pack("{s:I, s:I, s:I}", "from",
+								 (json_int_t)hist_bucket_low(i),
+								 "to", (json_int_t)high, "count",
 								 (json_int_t)hist->buckets[i]));
 	}
-	return json_pack("{s:I, s:f, s:I, s:I, s:I, s:I, s:o}", "count", (json_int_t)hist->count, "mean",
-			 hist->count ? (double)hist->sum / hist->count : 0.0, "max", (json_int_t)hist->max, "p50",
-			 (json_int_t)hist_percentile(hist, 50), "p90", (json_int_t)hist_percentile(hist, 90), "p99",
+	return json_pack("{s:I, s:f, s:I, s:I, s:I, s:I, s:o}", "count", (json_int_t)hist->count,
+			 "mean", hist->count ? (double)hist->sum / hist->count : 0.0, "max",
+			 (json_int_t)hist->max, "p50", (json_int_t)hist_percentile(hist, 50), "p90",
+			 (json_int_t)hist_percentile(hist, 90), "p99",
 			 (json_int_t)hist_percentile(hist, 99), "buckets", buckets);
 }
 
@@ -108,13 +110,17 @@ void hist_text(const struct sonde_hist *hist, const char *unit, FILE *to)
 		most = counts[octave] > most ? counts[octave] : most;
 	}
 	for (__u32 octave = first; octave <= last; octave++) {
-		fprintf(to, "%12" PRIu64 " - %-8" PRIu64 " %10" PRIu64 " ", (uint64_t)(octave ? 1ULL << octave : 0),
-			(uint64_t)((2ULL << octave) - 1), (uint64_t)counts[octave]);
+		fprintf(to, "%12" PRIu64 " - %-8" PRIu64 " %10" PRIu64 " ",
+			(uint64_t)(octave ? 1ULL << octave : 0), (uint64_t)((2ULL << octave) - 1),
+			(uint64_t)counts[octave]);
 		for (__u64 i = 0; i < counts[octave] * BAR / most; i++)
 			fputc('#', to);
 		fputc('\n', to);
 	}
-	fprintf(to, "    mean %.0f  p50 %" PRIu64 "  p90 %" PRIu64 "  p99 %" PRIu64 "  max %" PRIu64 " %s\n",
-		(double)hist->sum / hist->count, (uint64_t)hist_percentile(hist, 50), (uint64_t)hist_percentile(hist, 90),
-		(uint64_t)hist_percentile(hist, 99), (uint64_t)hist->max, unit);
+	fprintf(to,
+		"    mean %.0f  p50 %" PRIu64 "  p90 %" PRIu64 "  p99 %" PRIu64 "  max %" PRIu64
+		" %s\n",
+		(double)hist->sum / hist->count, (uint64_t)hist_percentile(hist, 50),
+		(uint64_t)hist_percentile(hist, 90), (uint64_t)hist_percentile(hist, 99),
+		(uint64_t)hist->max, unit);
 }

@@ -9,12 +9,12 @@
 
 struct entry {
 	uint64_t address;
-	uint32_t name;		/* offset into names */
-	uint16_t module;	/* index into modules, 0: vmlinux */
+	uint32_t name; /* offset into names */
+	uint16_t module; /* index into modules, 0: vmlinux */
 };
 
 static struct entry *entries;
-static uint32_t *order;		/* of entries, by address */
+static uint32_t *order; /* of entries, by address */
 static size_t entry_count, entry_room;
 static char *names;
 static size_t names_size, names_room;
@@ -225,7 +225,8 @@ void ksym_format(uint64_t address, char *text, size_t size)
 	if (!ksym_find(address, &symbol))
 		snprintf(text, size, "0x%" PRIx64, address);
 	else if (symbol.module)
-		snprintf(text, size, "%s+0x%" PRIx64 " [%s]", symbol.name, address - symbol.address, symbol.module);
+		snprintf(text, size, "%s+0x%" PRIx64 " [%s]", symbol.name, address - symbol.address,
+			 symbol.module);
 	else
 		snprintf(text, size, "%s+0x%" PRIx64, symbol.name, address - symbol.address);
 }

@@ -9,9 +9,9 @@
 
 struct ksym {
 	const char *name;
-	const char *module;	/* NULL: vmlinux */
+	const char *module; /* NULL: vmlinux */
 	uint64_t address;
-	uint64_t size;		/* to the next symbol; an upper bound */
+	uint64_t size; /* to the next symbol; an upper bound */
 };
 
 /** ksym_find: the symbol that holds address; false if none does. Reads /proc/kallsyms at the first call. */

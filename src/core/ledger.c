@@ -76,8 +76,10 @@ static void cost_text(json_t *rows)
 	json_t *row;
 
 	json_array_foreach(rows, i, row)
-		printf("  cost of %s (%s at %s): %" JSON_INTEGER_FORMAT " hits, %.0f ns a hit, %.3f %% of one CPU\n",
-		       json_string_value(json_object_get(row, "hook")), json_string_value(json_object_get(row, "by")),
+		printf("  cost of %s (%s at %s): %" JSON_INTEGER_FORMAT
+		       " hits, %.0f ns a hit, %.3f %% of one CPU\n",
+		       json_string_value(json_object_get(row, "hook")),
+		       json_string_value(json_object_get(row, "by")),
 		       json_string_value(json_object_get(row, "target")),
 		       json_integer_value(json_object_get(row, "hits")),
 		       json_real_value(json_object_get(row, "ns_per_hit")),
@@ -101,8 +103,11 @@ static void losses_read(const struct run *run, json_t *lost, json_t *held_back)
 
 			name += strlen("LOSS_");
 			if (count)
-				json_object_set_new(meaning_of(name) < MEANINGS && meanings[meaning_of(name)].asked ? held_back : lost, name,
-						    json_integer(count));
+				json_object_set_new(meaning_of(name) < MEANINGS &&
+								    meanings[meaning_of(name)].asked
+							    ? held_back
+							    : lost,
+						    name, json_integer(count));
 		}
 	}
 	missed = cost_missed(run);

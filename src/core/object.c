@@ -20,7 +20,8 @@ static const struct run *libbpf_run;
 static char libbpf_last[512];
 
 __attribute__((format(printf, 2, 0)))
-static int libbpf_words(enum libbpf_print_level level, const char *format, va_list args)
+static int libbpf_words(enum libbpf_print_level level,
+							      const char *format, va_list args)
 {
 	if (level == LIBBPF_WARN) {
 		va_list copy;
@@ -35,7 +36,8 @@ static int libbpf_words(enum libbpf_print_level level, const char *format, va_li
 }
 
 /* where a variable stands in a data section of the object */
-static void *variable_find(const struct run *run, const char *section_name, char *data, const char *name)
+static void *variable_find(const struct run *run, const char *section_name, char *data,
+			   const char *name)
 {
 	const struct btf *btf = bpf_object__btf(run->object);
 	int id = btf__find_by_name_kind(btf, section_name, BTF_KIND_DATASEC);
@@ -59,7 +61,8 @@ static struct bpf_map *section_map(const struct run *run, const char *section_na
 {
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, run->object) {
+	bpf_object__for_each_map(map, run->object)
+	{
 		const char *suffix = strchr(bpf_map__name(map), '.');
 
 		if (suffix && !strcmp(suffix, section_name))
@@ -101,11 +104,12 @@ void *object_rodata(const struct run *run, const char *name)
 void *object_variable(const struct run *run, const char *name)
 {
 	struct bpf_map *map = section_map(run, ".bss");
-	static void *shared;	/* one run a process */
+	static void *shared; /* one run a process */
 
 	if (!shared && map) {
 		/* libbpf maps it only for objects loaded through its skeletons */
-		shared = mmap(NULL, bpf_map__value_size(map), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+		shared = mmap(NULL, bpf_map__value_size(map), PROT_READ | PROT_WRITE, MAP_SHARED,
+			      bpf_map__fd(map), 0);
 		if (shared == MAP_FAILED)
 			shared = NULL;
 	}
@@ -130,7 +134,8 @@ static struct bpf_program *program_find(struct run *run, const struct hook_row *
 {
 	struct bpf_program *program;
 
-	bpf_object__for_each_program(program, run->object) {
+	bpf_object__for_each_program(program, run->object)
+	{
 		size_t length;
 
 		if (attach_kind(program, &length) != kind || strlen(hook->name) != length ||
@@ -138,7 +143,8 @@ static struct bpf_program *program_find(struct run *run, const struct hook_row *
 			continue;
 		if (attach_possible(kind, attach_target(program, kind), why))
 			return program;
-		run_note(run, "%s by %s at %s: %s", hook->name, kind->by, attach_target(program, kind), *why);
+		run_note(run, "%s by %s at %s: %s", hook->name, kind->by,
+			 attach_target(program, kind), *why);
 	}
 	return NULL;
 }
@@ -241,11 +247,15 @@ int object_load(struct run *run)
 	if (!err)
 		return 0;
 	if (err == -EPERM && geteuid())
-		run_error(run, "not permitted to load BPF programs: run it as root, or with CAP_BPF, CAP_PERFMON "
-			       "and CAP_NET_ADMIN");
+		run_error(
+			run,
+			"not permitted to load BPF programs: run it as root, or with CAP_BPF, CAP_PERFMON "
+			"and CAP_NET_ADMIN");
 	else if (err == -EPERM)
-		run_error(run, "the kernel refuses BPF programs that read kernel memory: lockdown or a security "
-			       "module forbids them (see /sys/kernel/security/lockdown)");
+		run_error(
+			run,
+			"the kernel refuses BPF programs that read kernel memory: lockdown or a security "
+			"module forbids them (see /sys/kernel/security/lockdown)");
 	else
 		run_error(run, "the kernel refused the programs: %s: %.*s", strerror(-err),
 			  (int)strcspn(libbpf_last, "\n"), libbpf_last);
@@ -260,7 +270,8 @@ static int probe_attach(struct run *run, struct probe *probe)
 	if (!probe->hook->optional) {
 		int err = -errno;
 
-		run_error(run, "cannot attach %s at %s: %s", probe->by, probe->target, strerror(-err));
+		run_error(run, "cannot attach %s at %s: %s", probe->by, probe->target,
+			  strerror(-err));
 		return err;
 	}
 	run_note(run, "cannot attach %s at %s: %s", probe->by, probe->target, strerror(errno));
@@ -275,7 +286,9 @@ int object_attach(struct run *run)
 	/* what helps to judge an event must be there before the first event */
 	for (int optional = 1; optional >= 0; optional--) {
 		for (unsigned int i = 0; i < run->probe_count; i++) {
-			int err = run->probes[i].hook->optional == optional ? probe_attach(run, &run->probes[i]) : 0;
+			int err = run->probes[i].hook->optional == optional
+					  ? probe_attach(run, &run->probes[i])
+					  : 0;
 
 			if (err)
 				return err;

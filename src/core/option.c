@@ -9,30 +9,38 @@
 #include "core/words.h"
 
 #define NS_PER_SECOND 1000000000ULL
-#define OPTIONS_GIVEN_MAX 64	/* more than there are */
+#define OPTIONS_GIVEN_MAX 64 /* more than there are */
 
 static const struct option_row run_rows[] = {
-	{ OPTION_DURATION, "interval", "TIME", "report each TIME (summary tools; bare number: seconds; default 10s)",
+	{ OPTION_DURATION, "interval", "TIME",
+	  "report each TIME (summary tools; bare number: seconds; default 10s)",
 	  OPT_RUN(interval_ns), .min = NS_PER_SECOND / 10, .max = 30ULL * 86400 * NS_PER_SECOND },
 	{ OPTION_DURATION, "duration", "TIME", "end after TIME (default: until Ctrl-C)",
 	  OPT_RUN(duration_ns), .min = NS_PER_SECOND / 10, .max = 366ULL * 86400 * NS_PER_SECOND },
-	{ OPTION_U32, "count", "N", "end after N reports (summary tools) or N events (details tools)",
-	  OPT_RUN(count), .min = 1, .max = UINT32_MAX },
+	{ OPTION_U32, "count", "N",
+	  "end after N reports (summary tools) or N events (details tools)", OPT_RUN(count),
+	  .min = 1, .max = UINT32_MAX },
 	{ OPTION_FLAG, "json", NULL, "one JSON object a line", OPT_RUN(json) },
-	{ OPTION_STRING, "btf", "FILE", "types of the kernel, for one without /sys/kernel/btf/vmlinux", OPT_RUN(btf_path) },
-	{ OPTION_FLAG, "dry-run", NULL, "say what would be attached and what would not be seen; attach nothing",
+	{ OPTION_STRING, "btf", "FILE",
+	  "types of the kernel, for one without /sys/kernel/btf/vmlinux", OPT_RUN(btf_path) },
+	{ OPTION_FLAG, "dry-run", NULL,
+	  "say what would be attached and what would not be seen; attach nothing",
 	  OPT_RUN(dry_run) },
-	{ OPTION_FLAG, "cost", NULL, "at the end, say what each probe cost, by the kernel's own BPF statistics",
+	{ OPTION_FLAG, "cost", NULL,
+	  "at the end, say what each probe cost, by the kernel's own BPF statistics",
 	  OPT_RUN(cost) },
-	{ OPTION_FLAG, "verbose", NULL, "say more about what is attached and why", OPT_RUN(verbose) },
-	{ OPTION_FLAG, "schema", NULL, "print the JSON schema of the output lines", OPT_RUN(schema) },
+	{ OPTION_FLAG, "verbose", NULL, "say more about what is attached and why",
+	  OPT_RUN(verbose) },
+	{ OPTION_FLAG, "schema", NULL, "print the JSON schema of the output lines",
+	  OPT_RUN(schema) },
 	{ OPTION_FLAG, "help", NULL, "this text", OPT_RUN(help) },
 	{ OPTION_END },
 };
 
 static const struct option_row command_rows[] = {
 	{ OPTION_FLAG, "json", NULL, "one JSON object a line", OPT_RUN(json) },
-	{ OPTION_STRING, "btf", "FILE", "types of the kernel, for one without /sys/kernel/btf/vmlinux", OPT_RUN(btf_path) },
+	{ OPTION_STRING, "btf", "FILE",
+	  "types of the kernel, for one without /sys/kernel/btf/vmlinux", OPT_RUN(btf_path) },
 	{ OPTION_FLAG, "help", NULL, "this text", OPT_RUN(help) },
 	{ OPTION_END },
 };
@@ -44,9 +52,10 @@ unsigned int option_groups(const struct tool *tool, struct option_group groups[O
 	if (tool->options)
 		groups[count++] = (struct option_group){ "This tool", tool->options };
 	if (tool->filter)
-		groups[count++] = (struct option_group){ "Filter (a packet must pass all of them)", filter_rows };
-	groups[count++] = tool->kind == TOOL_COMMAND ? (struct option_group){ "Run", command_rows } :
-						       (struct option_group){ "Run", run_rows };
+		groups[count++] = (struct option_group){ "Filter (a packet must pass all of them)",
+							 filter_rows };
+	groups[count++] = tool->kind == TOOL_COMMAND ? (struct option_group){ "Run", command_rows }
+						     : (struct option_group){ "Run", run_rows };
 	return count;
 }
 
@@ -56,8 +65,13 @@ int option_duration(const char *text, uint64_t unit_ns, uint64_t *ns)
 		const char *name;
 		uint64_t ns;
 	} units[] = {
-		{ "ns", 1 }, { "us", 1000 }, { "ms", 1000000 }, { "s", NS_PER_SECOND },
-		{ "m", 60 * NS_PER_SECOND }, { "min", 60 * NS_PER_SECOND }, { "h", 3600 * NS_PER_SECOND },
+		{ "ns", 1 },
+		{ "us", 1000 },
+		{ "ms", 1000000 },
+		{ "s", NS_PER_SECOND },
+		{ "m", 60 * NS_PER_SECOND },
+		{ "min", 60 * NS_PER_SECOND },
+		{ "h", 3600 * NS_PER_SECOND },
 		{ "d", 86400 * NS_PER_SECOND },
 	};
 	/* only these: strtod() alone would take hexadecimal and "1e9" too */
@@ -91,7 +105,8 @@ int option_duration(const char *text, uint64_t unit_ns, uint64_t *ns)
 	return 0;
 }
 
-static int u32_parse(const struct option_row *row, const char *text, uint64_t *value, char *why, size_t size)
+static int u32_parse(const struct option_row *row, const char *text, uint64_t *value, char *why,
+		     size_t size)
 {
 	char *end;
 
@@ -109,7 +124,8 @@ static int u32_parse(const struct option_row *row, const char *text, uint64_t *v
 	return 0;
 }
 
-static int duration_parse(const struct option_row *row, const char *text, uint64_t *ns, char *why, size_t size)
+static int duration_parse(const struct option_row *row, const char *text, uint64_t *ns, char *why,
+			  size_t size)
 {
 	int err = option_duration(text, NS_PER_SECOND, ns);
 
@@ -125,16 +141,15 @@ static int duration_parse(const struct option_row *row, const char *text, uint64
 	return 0;
 }
 
-static int row_apply(struct run *run, const struct option_row *row, const char *value, char *why, size_t size)
+static int row_apply(struct run *run, const struct option_row *row, const char *value, char *why,
+		     size_t size)
 {
 	char *to = row->rodata ? (char *)run->rodata + row->offset : (char *)run + row->offset;
 	uint64_t number = 0;
 	int err;
 
 	switch (row->kind) {
-	case OPTION_FLAG:
-		*(uint32_t *)to = !row->off;
-		return 0;
+	case OPTION_FLAG: *(uint32_t *)to = !row->off; return 0;
 	case OPTION_U32:
 		err = u32_parse(row, value, &number, why, size);
 		if (err)
@@ -149,14 +164,10 @@ static int row_apply(struct run *run, const struct option_row *row, const char *
 		if (!err)
 			*(uint64_t *)to = number;
 		return err;
-	case OPTION_STRING:
-		*(const char **)to = value;
-		return 0;
+	case OPTION_STRING: *(const char **)to = value; return 0;
 	case OPTION_PARSED:
-	case OPTION_FLAG_PARSED:
-		return row->parse(run, value, why, size);
-	case OPTION_END:
-		break;
+	case OPTION_FLAG_PARSED: return row->parse(run, value, why, size);
+	case OPTION_END: break;
 	}
 	return -EINVAL;
 }
@@ -172,7 +183,8 @@ static const struct option_row *row_find(const struct tool *tool, const char *na
 	memcpy(word, name, length);
 	word[length] = 0;
 	for (unsigned int i = 0; i < count; i++) {
-		for (const struct option_row *row = groups[i].rows; row->kind != OPTION_END; row++) {
+		for (const struct option_row *row = groups[i].rows; row->kind != OPTION_END;
+		     row++) {
 			if (words_contain(row->name, word) || words_contain(row->aliases, word))
 				return row;
 		}
@@ -181,7 +193,8 @@ static const struct option_row *row_find(const struct tool *tool, const char *na
 }
 
 /* an option with a value that is given again would silently replace the first */
-static bool given_before(const struct option_row **given, unsigned int *count, const struct option_row *row)
+static bool given_before(const struct option_row **given, unsigned int *count,
+			 const struct option_row *row)
 {
 	for (unsigned int i = 0; i < *count; i++) {
 		if (given[i] == row)
@@ -207,7 +220,8 @@ int option_parse(struct run *run, int argc, char **argv)
 		if (!strcmp(name, "-h"))
 			name = "--help";
 		if (strncmp(name, "--", 2) || !name[2]) {
-			run_error(run, "unexpected word '%s': options begin with --, see --help", name);
+			run_error(run, "unexpected word '%s': options begin with --, see --help",
+				  name);
 			return -EINVAL;
 		}
 		name += 2;
@@ -258,7 +272,8 @@ void option_help(const struct run *run, FILE *to)
 		fprintf(to, "Also called: %s\n", tool->was);
 	for (unsigned int i = 0; i < count; i++) {
 		fprintf(to, "\n%s:\n", groups[i].title);
-		for (const struct option_row *row = groups[i].rows; row->kind != OPTION_END; row++) {
+		for (const struct option_row *row = groups[i].rows; row->kind != OPTION_END;
+		     row++) {
 			char left[48];
 
 			snprintf(left, sizeof(left), "--%s%s%s", row->name, row->value ? " " : "",

@@ -212,9 +212,9 @@ void packet_json(json_t *object, const struct sonde_packet *packet)
 	headers_json(object, &packet->outer);
 	if (packet->tunnel == SONDE_NO_TUNNEL)
 		return;
-	json_object_set_new(
-		object, "tunnel",
-		json_pack("{s:s, s:i}", "kind", tunnel_name(packet->tunnel), "vni", packet->vni));
+	json_object_set_new(object, "tunnel",
+			    json_pack("{s:s, s:i}", "kind", tunnel_name(packet->tunnel), "vni",
+				      packet->vni));
 	inner = json_object();
 	headers_json(inner, &packet->inner);
 	json_object_set_new(object, "inner", inner);

@@ -99,9 +99,9 @@ struct pcapng *pcapng_open(const char *path)
 		return NULL;
 	}
 	block_begin(&block, BLOCK_SECTION);
-	put32(&block, 0x1a2b3c4d);	/* byte order as written */
-	put32(&block, 1);		/* version 1.0, little-endian halves */
-	put32(&block, 0xffffffff);	/* length of the section: not known */
+	put32(&block, 0x1a2b3c4d); /* byte order as written */
+	put32(&block, 1); /* version 1.0, little-endian halves */
+	put32(&block, 0xffffffff); /* length of the section: not known */
 	put32(&block, 0xffffffff);
 	if (block_write(pcapng, &block) || fflush(pcapng->file)) {
 		int err = errno;
@@ -135,7 +135,7 @@ static int interface_index(struct pcapng *pcapng, const struct pcapng_packet *pa
 	snprintf(new->name, sizeof(new->name), "%s", packet->device);
 	block_begin(&block, BLOCK_INTERFACE);
 	put32(&block, packet->ethernet ? LINK_ETHERNET : LINK_RAW_IP);
-	put32(&block, 0);	/* no limit on captured bytes */
+	put32(&block, 0); /* no limit on captured bytes */
 	if (*new->name)
 		put_option(&block, OPTION_IF_NAME, new->name, strlen(new->name));
 	put_option(&block, OPTION_IF_TSRESOL, &nanoseconds, 1);

@@ -9,9 +9,9 @@
 struct pcapng;
 
 struct pcapng_packet {
-	uint64_t wall_ns;	/* since 1970 */
-	const char *device;	/* name of the interface, "" if none */
-	int ethernet;		/* 1: data begins with an Ethernet header; 0: with an IP header */
+	uint64_t wall_ns; /* since 1970 */
+	const char *device; /* name of the interface, "" if none */
+	int ethernet; /* 1: data begins with an Ethernet header; 0: with an IP header */
 	const void *data;
 	uint32_t captured, length;
 	const char *comment;

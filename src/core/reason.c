@@ -59,7 +59,8 @@ static void enum_read(const struct btf *btf, const char *enum_name, uint32_t sub
 		struct reason *more;
 
 		/* 0 says that nothing was dropped, also where a kernel gives no reason; markers such as __OVS_DROP_REASON and ..._MAX, ..._MASK are no reasons */
-		if (!number || number >> SUBSYS_SHIFT != subsys || !strncmp(name, "__", 2) || !strcmp(name, "MAX") ||
+		if (!number || number >> SUBSYS_SHIFT != subsys || !strncmp(name, "__", 2) ||
+		    !strcmp(name, "MAX") ||
 		    (strlen(name) > 4 && !strcmp(name + strlen(name) - 4, "_MAX")))
 			continue;
 		more = reallocarray(reasons, count + 1, sizeof(*reasons));

@@ -23,8 +23,9 @@ void record_time(json_t *record)
 	json_object_set_new(record, "time_ns", json_integer(wall));
 }
 
-void record_json(const struct schema *schema, const void *data, bool (*shown)(const struct run *, const struct field *),
-		 const struct run *run, json_t *record)
+void record_json(const struct schema *schema, const void *data,
+		 bool (*shown)(const struct run *, const struct field *), const struct run *run,
+		 json_t *record)
 {
 	for (unsigned int i = 0; i < schema->count; i++) {
 		const struct field *field = &schema->fields[i];
@@ -34,8 +35,9 @@ void record_json(const struct schema *schema, const void *data, bool (*shown)(co
 	}
 }
 
-void record_text(const struct schema *schema, const void *data, bool (*shown)(const struct run *, const struct field *),
-		 const struct run *run, FILE *to)
+void record_text(const struct schema *schema, const void *data,
+		 bool (*shown)(const struct run *, const struct field *), const struct run *run,
+		 FILE *to)
 {
 	const char *between = "";
 
@@ -148,8 +150,9 @@ void record_schema(const struct run *run, FILE *to)
 	properties_add(properties, schema_of_run);
 	json_object_set_new(properties, "type", json_pack("{s:o}", "enum", types));
 	json_object_set_new(properties, "tool", json_pack("{s:s}", "const", run->command));
-	schema = json_pack("{s:s, s:s, s:s, s:[s, s], s:o}", "$schema", "https://json-schema.org/draft/2020-12/schema", "title",
-			   run->command, "type", "object", "required", "type", "tool", "properties", properties);
+	schema = json_pack("{s:s, s:s, s:s, s:[s, s], s:o}", "$schema",
+			   "https://json-schema.org/draft/2020-12/schema", "title", run->command,
+			   "type", "object", "required", "type", "tool", "properties", properties);
 	json_dumpf(schema, to, JSON_INDENT(2));
 	fputc('\n', to);
 	json_decref(schema);

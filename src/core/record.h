@@ -11,11 +11,13 @@ json_t *record_new(const struct run *run, const char *type);
 /** Adds wall time now as time and time_ns. */
 void record_time(json_t *record);
 /** The fields of data; shown (NULL: all) says which. */
-void record_json(const struct schema *schema, const void *data, bool (*shown)(const struct run *, const struct field *),
-		 const struct run *run, json_t *record);
+void record_json(const struct schema *schema, const void *data,
+		 bool (*shown)(const struct run *, const struct field *), const struct run *run,
+		 json_t *record);
 /** As text: fields on one line, then blocks indented below. */
-void record_text(const struct schema *schema, const void *data, bool (*shown)(const struct run *, const struct field *),
-		 const struct run *run, FILE *to);
+void record_text(const struct schema *schema, const void *data,
+		 bool (*shown)(const struct run *, const struct field *), const struct run *run,
+		 FILE *to);
 /** Writes the object as one line to stdout and frees it; notes a closed output in run. */
 void record_print(struct run *run, json_t *record);
 /** After text was printed: flushes and notes a closed output. */

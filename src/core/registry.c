@@ -11,7 +11,8 @@ extern const struct tool *const __stop_netsonde_tools[];
 
 static int tool_compare(const void *a, const void *b)
 {
-	const struct tool *left = *(const struct tool *const *)a, *right = *(const struct tool *const *)b;
+	const struct tool *left = *(const struct tool *const *)a,
+			  *right = *(const struct tool *const *)b;
 	int order = strcmp(left->area, right->area);
 
 	return order ? order : strcmp(left->name, right->name);
@@ -42,12 +43,14 @@ static void help_line(const struct tool *tool, void *data)
 
 void registry_help(FILE *to)
 {
-	fprintf(to, "netsonde: where packets are lost and where time goes on hosts that run virtual machines\n\n"
-		    "usage: netsonde AREA TOOL [OPTION...]     netsonde AREA TOOL --help\n\n");
+	fprintf(to,
+		"netsonde: where packets are lost and where time goes on hosts that run virtual machines\n\n"
+		"usage: netsonde AREA TOOL [OPTION...]     netsonde AREA TOOL --help\n\n");
 	registry_each(help_line, to);
-	fprintf(to, "\nS: a summary, counted in the kernel, may run for days.  D: single packets, filtered in the kernel.\n"
-		    "The names of the older scripts work too: netsonde eth_drop --src-ip 10.0.0.1\n"
-		    "Exit status: 0 done, 1 failed, 2 wrong usage, 3 this kernel cannot.\n");
+	fprintf(to,
+		"\nS: a summary, counted in the kernel, may run for days.  D: single packets, filtered in the kernel.\n"
+		"The names of the older scripts work too: netsonde eth_drop --src-ip 10.0.0.1\n"
+		"Exit status: 0 done, 1 failed, 2 wrong usage, 3 this kernel cannot.\n");
 }
 
 /* the older scripts were called with or without their suffix, with - or _ */
@@ -87,15 +90,17 @@ const struct tool *registry_find(int *argc, char ***argv)
 			}
 		}
 		continue;
-one:
+	one:
 		*argc -= 1;
 		*argv += 1;
 		return tool;
 	}
 	if (area_known && *argc > 1)
-		fprintf(stderr, "netsonde: %s has no tool %s: see netsonde --help\n", word, (*argv)[1]);
+		fprintf(stderr, "netsonde: %s has no tool %s: see netsonde --help\n", word,
+			(*argv)[1]);
 	else if (area_known)
-		fprintf(stderr, "netsonde: %s needs the name of a tool: see netsonde --help\n", word);
+		fprintf(stderr, "netsonde: %s needs the name of a tool: see netsonde --help\n",
+			word);
 	else
 		fprintf(stderr, "netsonde: no such area or tool: %s: see netsonde --help\n", word);
 	return NULL;

@@ -33,7 +33,8 @@
 #define DEFAULT_INTERVAL_NS 10000000000ULL
 
 __attribute__((format(printf, 2, 0)))
-static void run_say(const struct run *run, const char *format, va_list args)
+static void run_say(const struct run *run, const char *format,
+							  va_list args)
 {
 	char words[512];
 
@@ -72,11 +73,13 @@ void run_note(const struct run *run, const char *format, ...)
 
 json_t *run_probe_json(const struct probe *probe)
 {
-	return json_pack("{s:s, s:s, s:s}", "hook", probe->hook->name, "target", probe->target, "by", probe->by);
+	return json_pack("{s:s, s:s, s:s}", "hook", probe->hook->name, "target", probe->target,
+			 "by", probe->by);
 }
 
-static const char symbols_hidden[] = "kernel symbols (kernel.kptr_restrict): places are addresses, and frees that are no loss "
-				     "are taken for drops";
+static const char symbols_hidden[] =
+	"kernel symbols (kernel.kptr_restrict): places are addresses, and frees that are no loss "
+	"are taken for drops";
 
 /* what was attached, or would be; the line that says: ready */
 static void start_print(struct run *run)
@@ -94,11 +97,13 @@ static void start_print(struct run *run)
 			if (run->probes[i].hook->optional && !run->verbose && !run->dry_run)
 				helpers++;
 			else
-				fprintf(stderr, "%s%s by %s at %s", i ? ", " : "", run->probes[i].hook->name,
-					run->probes[i].by, run->probes[i].target);
+				fprintf(stderr, "%s%s by %s at %s", i ? ", " : "",
+					run->probes[i].hook->name, run->probes[i].by,
+					run->probes[i].target);
 		}
 		if (helpers)
-			fprintf(stderr, " and %u more probe%s (--verbose)", helpers, helpers == 1 ? "" : "s");
+			fprintf(stderr, " and %u more probe%s (--verbose)", helpers,
+				helpers == 1 ? "" : "s");
 		fprintf(stderr, "%s\n", run->dry_run ? " would be attached" : ". Ctrl-C ends it.");
 		if (run->symbols_hidden)
 			fprintf(stderr, "  not visible: %s\n", symbols_hidden);
@@ -137,7 +142,8 @@ static void event_handle(struct run *run, const void *from, size_t size)
 	if (run->stop || size > sizeof(event))
 		return;
 	memcpy(event, from, size);
-	memset(event + size, 0, schema->size > size && schema->size <= sizeof(event) ? schema->size - size : 0);
+	memset(event + size, 0,
+	       schema->size > size && schema->size <= sizeof(event) ? schema->size - size : 0);
 	if (run->tool->event_before)
 		run->tool->event_before(run, event);
 	run->events++;
@@ -204,9 +210,7 @@ static void wake(struct run *run, enum wakeup why, int fd, struct buffer *buffer
 	struct signalfd_siginfo signal;
 
 	switch (why) {
-	case WAKE_EVENTS:
-		buffer_consume(buffer);
-		break;
+	case WAKE_EVENTS: buffer_consume(buffer); break;
 	case WAKE_INTERVAL:
 		if (read(fd, &ticks, sizeof(ticks)) != sizeof(ticks))
 			break;
@@ -297,19 +301,24 @@ static int kernel_read(struct run *run)
 	int err, args;
 
 	if (feature_locked_down()) {
-		run_error(run, "kernel lockdown (confidentiality) forbids to read kernel memory: nothing can be seen; boot with "
-			       "lockdown=integrity or none");
+		run_error(
+			run,
+			"kernel lockdown (confidentiality) forbids to read kernel memory: nothing can be seen; boot with "
+			"lockdown=integrity or none");
 		return -ENOSYS;
 	}
 	err = kbtf_open(run->btf_path);
 	if (err == -ENOENT && !run->btf_path) {
-		run_error(run, "this kernel has no types (/sys/kernel/btf/vmlinux, CONFIG_DEBUG_INFO_BTF): give them with "
-			       "--btf FILE");
+		run_error(
+			run,
+			"this kernel has no types (/sys/kernel/btf/vmlinux, CONFIG_DEBUG_INFO_BTF): give them with "
+			"--btf FILE");
 		return -ENOSYS;
 	}
 	if (err) {
 		run_error(run, "--btf %s: %s", run->btf_path ? run->btf_path : "",
-			  err < -4000 ? "no BTF in it" : strerror(-err));	/* libbpf's own errors begin at 4000 */
+			  err < -4000 ? "no BTF in it"
+				      : strerror(-err)); /* libbpf's own errors begin at 4000 */
 		return -EINVAL;
 	}
 	reason_load();
@@ -450,7 +459,8 @@ static int signals_open(void)
 int run_init(struct run *run, const struct tool *tool)
 {
 	*run = (struct run){ .tool = tool, .stats_fd = -1, .stopped_by = "" };
-	snprintf(run->command, sizeof(run->command), "%s%s%s", tool->area, *tool->area ? " " : "", tool->name);
+	snprintf(run->command, sizeof(run->command), "%s%s%s", tool->area, *tool->area ? " " : "",
+		 tool->name);
 	run->state = calloc(1, tool->state_size ? tool->state_size : 1);
 	return run->state ? 0 : -ENOMEM;
 }
@@ -500,7 +510,8 @@ int run_tool(const struct tool *tool, int argc, char **argv)
 
 	if (run_init(&run, tool))
 		return EXIT_FAILED;
-	status = tool->kind == TOOL_COMMAND ? run_command(&run, argc, argv) : run_traced(&run, argc, argv);
+	status = tool->kind == TOOL_COMMAND ? run_command(&run, argc, argv)
+					    : run_traced(&run, argc, argv);
 	run_free(&run);
 	kbtf_close();
 	return status;

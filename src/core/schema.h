@@ -12,7 +12,7 @@ struct field_type;
 struct field {
 	const char *name;
 	const char *type_name;
-	const struct field_type *type;	/* NULL: no row for it in field.c */
+	const struct field_type *type; /* NULL: no row for it in field.c */
 	uint32_t offset, size;
 };
 

@@ -65,7 +65,8 @@ static int value_compare(const void *a, const void *b, void *data)
 {
 	const struct table *table = data;
 	size_t at = table->row_size - table->values * sizeof(uint64_t);
-	uint64_t left = *(const uint64_t *)((const char *)a + at), right = *(const uint64_t *)((const char *)b + at);
+	uint64_t left = *(const uint64_t *)((const char *)a + at),
+		 right = *(const uint64_t *)((const char *)b + at);
 
 	if (left != right)
 		return left > right ? -1 : 1;
@@ -131,7 +132,8 @@ int table_drain(struct table *table, int map, uint16_t epoch)
 		memset(sums, 0, size);
 		for (int cpu = 0; cpu < cpus; cpu++) {
 			for (size_t v = 0; v < table->values; v++)
-				sums[v] += *(uint64_t *)(values + cpu * size + v * sizeof(uint64_t));
+				sums[v] +=
+					*(uint64_t *)(values + cpu * size + v * sizeof(uint64_t));
 		}
 		bpf_map_delete_elem(map, key);
 		*(uint16_t *)key = 0;

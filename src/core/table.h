@@ -31,7 +31,8 @@ static inline char *table_key(const struct table *table, size_t row)
 
 static inline uint64_t *table_values(const struct table *table, size_t row)
 {
-	return (uint64_t *)(table->rows + (row + 1) * table->row_size - table->values * sizeof(uint64_t));
+	return (uint64_t *)(table->rows + (row + 1) * table->row_size -
+			    table->values * sizeof(uint64_t));
 }
 
 /**

@@ -23,23 +23,23 @@ enum exit_status {
 	EXIT_DONE = 0,
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,
-	EXIT_KERNEL = 3,	/* this kernel cannot */
+	EXIT_KERNEL = 3, /* this kernel cannot */
 };
 
 enum tool_kind {
-	TOOL_SUMMARY,	/* aggregates in the kernel; --interval, --count counts reports */
-	TOOL_DETAILS,	/* one record an event; --count counts events */
-	TOOL_COMMAND,	/* loads nothing: .main does it all */
+	TOOL_SUMMARY, /* aggregates in the kernel; --interval, --count counts reports */
+	TOOL_DETAILS, /* one record an event; --count counts events */
+	TOOL_COMMAND, /* loads nothing: .main does it all */
 };
 
 enum option_kind {
 	OPTION_END,
-	OPTION_FLAG,	/* no value: writes 1 (an option that is on by default writes 0) */
-	OPTION_U32,	/* whole number from .min to .max */
-	OPTION_DURATION,/* 100us 5ms 2s 1m; a bare number is seconds */
-	OPTION_STRING,	/* kept as the caller typed it */
-	OPTION_PARSED,	/* .parse does it */
-	OPTION_FLAG_PARSED,	/* no value: .parse does it */
+	OPTION_FLAG, /* no value: writes 1 (an option that is on by default writes 0) */
+	OPTION_U32, /* whole number from .min to .max */
+	OPTION_DURATION, /* 100us 5ms 2s 1m; a bare number is seconds */
+	OPTION_STRING, /* kept as the caller typed it */
+	OPTION_PARSED, /* .parse does it */
+	OPTION_FLAG_PARSED, /* no value: .parse does it */
 };
 
 struct run;
@@ -47,14 +47,14 @@ struct run;
 /** One option: where its value goes is a member of struct run, or of the object's rodata. */
 struct option_row {
 	enum option_kind kind;
-	const char *name;	/* without the dashes */
-	const char *value;	/* what the help shows for the value, NULL for a flag */
+	const char *name; /* without the dashes */
+	const char *value; /* what the help shows for the value, NULL for a flag */
 	const char *help;
-	const char *aliases;	/* older spellings, separated by blanks */
+	const char *aliases; /* older spellings, separated by blanks */
 	size_t offset;
-	bool rodata;		/* offset is into the object's rodata, else into struct run */
-	bool off;		/* a flag that writes 0 */
-	uint64_t min, max;	/* range of OPTION_U32 and, in ns, OPTION_DURATION */
+	bool rodata; /* offset is into the object's rodata, else into struct run */
+	bool off; /* a flag that writes 0 */
+	uint64_t min, max; /* range of OPTION_U32 and, in ns, OPTION_DURATION */
 	/** Parses the value; on failure returns -errno and says why in one clause. */
 	int (*parse)(struct run *run, const char *value, char *why, size_t size);
 };
@@ -81,19 +81,20 @@ enum scope {
 };
 
 struct tool {
-	const char *area, *name;	/* area "" for a command that stands by itself */
-	const char *summary;		/* one line for the list of commands */
-	const char *question;		/* what an operator asks when this is the tool to run */
+	const char *area, *name; /* area "" for a command that stands by itself */
+	const char *summary; /* one line for the list of commands */
+	const char *question; /* what an operator asks when this is the tool to run */
 	enum tool_kind kind;
-	const char *was;		/* names in the older toolset, separated by blanks */
-	const char *cannot_see;		/* for help and docs */
-	const void *(*object)(size_t *size);	/* the embedded BPF object */
+	const char *was; /* names in the older toolset, separated by blanks */
+	const char *cannot_see; /* for help and docs */
+	const void *(*object)(size_t *size); /* the embedded BPF object */
 	const struct option_row *options;
-	const struct hook_row *hooks;	/* ends with a NULL name */
-	const char *event;		/* struct that the object's events have */
-	const char *row_key, *row_values;	/* structs of a report's rows: what they are counted by, and the sums */
-	bool filter;			/* the object includes filter.bpf.h */
-	size_t state_size;		/* of the tool's own state, zeroed, in run->state */
+	const struct hook_row *hooks; /* ends with a NULL name */
+	const char *event; /* struct that the object's events have */
+	const char *row_key,
+		*row_values; /* structs of a report's rows: what they are counted by, and the sums */
+	bool filter; /* the object includes filter.bpf.h */
+	size_t state_size; /* of the tool's own state, zeroed, in run->state */
 	/** After the options, before the load: checks combinations, fills rodata. -EINVAL after usage_error(). */
 	int (*configure)(struct run *run);
 	/** After the load: maps exist, nothing is attached yet. */
@@ -125,7 +126,7 @@ struct probe {
 	const struct hook_row *hook;
 	struct bpf_program *program;
 	struct bpf_link *link;
-	const char *by;		/* tp_btf, raw_tp, fentry, kprobe, fexit, kretprobe */
+	const char *by; /* tp_btf, raw_tp, fentry, kprobe, fexit, kretprobe */
 	char target[64];
 };
 
@@ -134,7 +135,7 @@ struct probe {
 /** Everything that one run of a tool knows. */
 struct run {
 	const struct tool *tool;
-	char command[64];	/* "drop packets", for messages */
+	char command[64]; /* "drop packets", for messages */
 
 	/* options that every tool has */
 	uint64_t interval_ns, duration_ns, count;
@@ -144,8 +145,8 @@ struct run {
 	struct bpf_object *object;
 	void *rodata;
 	size_t rodata_size;
-	struct sonde_filter *filter;	/* in rodata; NULL if the tool has none */
-	bool filtered;			/* a filter option was given */
+	struct sonde_filter *filter; /* in rodata; NULL if the tool has none */
+	bool filtered; /* a filter option was given */
 	uint32_t kfree_skb_args;
 
 	struct probe probes[RUN_PROBES_MAX];
@@ -154,14 +155,14 @@ struct run {
 	unsigned int missing_count;
 
 	const struct schema *schema_of_event;
-	uint64_t events;	/* printed */
+	uint64_t events; /* printed */
 	uint64_t reports;
-	uint64_t started_ns, interval_started_ns;	/* CLOCK_MONOTONIC */
+	uint64_t started_ns, interval_started_ns; /* CLOCK_MONOTONIC */
 	int stats_fd;
-	bool quiet;		/* run_error() keeps its words in why and prints nothing */
-	char why[256];		/* the last run_error() */
-	bool symbols_hidden;	/* kernel.kptr_restrict */
-	bool failed;		/* something that was asked for was not done: exit 1 */
+	bool quiet; /* run_error() keeps its words in why and prints nothing */
+	char why[256]; /* the last run_error() */
+	bool symbols_hidden; /* kernel.kptr_restrict */
+	bool failed; /* something that was asked for was not done: exit 1 */
 	bool stop, output_failed;
 	const char *stopped_by;
 	void *state;

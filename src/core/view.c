@@ -13,8 +13,8 @@ const char *view_scope(enum scope scope)
 	return scope == SCOPE_TOTAL ? "total" : "interval";
 }
 
-static void row_json(struct run *run, const struct view_rows *view, const void *key, const uint64_t *values,
-		     enum scope scope, double share)
+static void row_json(struct run *run, const struct view_rows *view, const void *key,
+		     const uint64_t *values, enum scope scope, double share)
 {
 	json_t *record = record_new(run, "row");
 
@@ -27,8 +27,8 @@ static void row_json(struct run *run, const struct view_rows *view, const void *
 	record_print(run, record);
 }
 
-static void row_text(struct run *run, const struct view_rows *view, const void *key, const uint64_t *values,
-		     double share)
+static void row_text(struct run *run, const struct view_rows *view, const void *key,
+		     const uint64_t *values, double share)
 {
 	printf("%10" PRIu64 "  %5.1f %%  ", values[0], 100 * share);
 	/* the sums behind the first, each with its name */
@@ -44,8 +44,8 @@ static void row_text(struct run *run, const struct view_rows *view, const void *
 	record_flush(run);
 }
 
-uint64_t view_rows(struct run *run, const struct view_rows *view, const struct table *table, enum scope scope,
-		   uint64_t whole)
+uint64_t view_rows(struct run *run, const struct view_rows *view, const struct table *table,
+		   enum scope scope, uint64_t whole)
 {
 	uint64_t shown = 0;
 
@@ -65,28 +65,33 @@ uint64_t view_rows(struct run *run, const struct view_rows *view, const struct t
 
 static double report_seconds(const struct run *run, enum scope scope)
 {
-	return (clock_now() - (scope == SCOPE_TOTAL ? run->started_ns : run->interval_started_ns)) / 1e9;
+	return (clock_now() - (scope == SCOPE_TOTAL ? run->started_ns : run->interval_started_ns)) /
+	       1e9;
 }
 
-void view_head(const struct run *run, enum scope scope, uint64_t drops, size_t rows, const char *more)
+void view_head(const struct run *run, enum scope scope, uint64_t drops, size_t rows,
+	       const char *more)
 {
 	char time[CLOCK_TEXT];
 
 	if (run->json)
 		return;
 	clock_format(clock_wall(clock_now()), time, sizeof(time));
-	printf("%s%.19sZ  %s %.3g s: %" PRIu64 " drop%s in %zu row%s%s\n", scope == SCOPE_TOTAL ? "\n" : "", time,
-	       scope == SCOPE_TOTAL ? "all" : "last", report_seconds(run, scope), drops, drops == 1 ? "" : "s", rows,
-	       rows == 1 ? "" : "s", more);
+	printf("%s%.19sZ  %s %.3g s: %" PRIu64 " drop%s in %zu row%s%s\n",
+	       scope == SCOPE_TOTAL ? "\n" : "", time, scope == SCOPE_TOTAL ? "all" : "last",
+	       report_seconds(run, scope), drops, drops == 1 ? "" : "s", rows, rows == 1 ? "" : "s",
+	       more);
 }
 
-void view_foot(struct run *run, enum scope scope, uint64_t drops, uint64_t shown, size_t rows, json_t *more)
+void view_foot(struct run *run, enum scope scope, uint64_t drops, uint64_t shown, size_t rows,
+	       json_t *more)
 {
 	json_t *record;
 
 	if (!run->json) {
 		if (shown < drops)
-			printf("%10" PRIu64 "  drops in rows beyond --top %u\n", drops - shown, run->top);
+			printf("%10" PRIu64 "  drops in rows beyond --top %u\n", drops - shown,
+			       run->top);
 		record_flush(run);
 		return;
 	}

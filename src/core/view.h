@@ -8,8 +8,8 @@
 #include "core/tool.h"
 
 struct view_rows {
-	const struct schema *key;	/* members of the key */
-	const struct schema *values;	/* names of the sums behind it */
+	const struct schema *key; /* members of the key */
+	const struct schema *values; /* names of the sums behind it */
 	/** NULL: all members of the key */
 	bool (*shown)(const struct run *run, const struct field *field);
 	/** NULL, or adds to a row: one of json and text is not NULL. */
@@ -21,13 +21,15 @@ struct view_rows {
  * whole: what a share refers to (sum of the first value over all rows).
  * Returns the sum of the first value over the rows shown.
  */
-uint64_t view_rows(struct run *run, const struct view_rows *view, const struct table *table, enum scope scope,
-		   uint64_t whole);
+uint64_t view_rows(struct run *run, const struct view_rows *view, const struct table *table,
+		   enum scope scope, uint64_t whole);
 
 /** view_head: text only: time, length of the report and how many drops in how many rows, then more words. */
-void view_head(const struct run *run, enum scope scope, uint64_t drops, size_t rows, const char *more);
+void view_head(const struct run *run, enum scope scope, uint64_t drops, size_t rows,
+	       const char *more);
 /** view_foot: the line behind the rows; as JSON the report's own record, into which the keys of more are taken. */
-void view_foot(struct run *run, enum scope scope, uint64_t drops, uint64_t shown, size_t rows, json_t *more);
+void view_foot(struct run *run, enum scope scope, uint64_t drops, uint64_t shown, size_t rows,
+	       json_t *more);
 
 /** "interval" or "total", for JSON. */
 const char *view_scope(enum scope scope);

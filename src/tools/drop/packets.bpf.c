@@ -47,8 +47,8 @@ static __always_inline bool reason_wanted(sonde_reason reason)
 }
 
 /* the linear part of the packet, from the Ethernet header where there is one */
-static __always_inline void frame_copy(enum sonde_access access, struct sk_buff *skb, const struct sonde_packet *packet,
-				       struct sonde_frame *frame)
+static __always_inline void frame_copy(enum sonde_access access, struct sk_buff *skb,
+				       const struct sonde_packet *packet, struct sonde_frame *frame)
 {
 	const unsigned char *start = SONDE_READ(access, skb, head) + packet->start;
 	__u32 size = packet->linear < SONDE_FRAME_MAX ? packet->linear : SONDE_FRAME_MAX;
@@ -64,7 +64,8 @@ static __always_inline void frame_copy(enum sonde_access access, struct sk_buff 
 static __always_inline int report_drop(void *ctx, struct drop drop, enum sonde_access access)
 {
 	/* the frame's bytes stand last and are left away when no capture file wants them */
-	const __u64 size = cfg_frame ? sizeof(struct drop_packet) : offsetof(struct drop_packet, frame);
+	const __u64 size = cfg_frame ? sizeof(struct drop_packet)
+				     : offsetof(struct drop_packet, frame);
 	struct sk_buff *skb = drop.skb;
 	struct drop_packet *event;
 	struct net_device *dev;
@@ -77,8 +78,8 @@ static __always_inline int report_drop(void *ctx, struct drop drop, enum sonde_a
 	}
 	if (!event_wanted())
 		return 0;
-	event = cfg_frame ? event_reserve(sizeof(struct drop_packet)) :
-			    event_reserve(offsetof(struct drop_packet, frame));
+	event = cfg_frame ? event_reserve(sizeof(struct drop_packet))
+			  : event_reserve(offsetof(struct drop_packet, frame));
 	if (!event)
 		return 0;
 
@@ -90,7 +91,8 @@ static __always_inline int report_drop(void *ctx, struct drop drop, enum sonde_a
 	event->unused = 0;
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
 	dev = sonde_dev(access, skb);
-	event->device.ifindex = dev ? SONDE_READ(access, dev, ifindex) : SONDE_READ(access, skb, skb_iif);
+	event->device.ifindex = dev ? SONDE_READ(access, dev, ifindex)
+				    : SONDE_READ(access, skb, skb_iif);
 	event->device.netns = sonde_netns(access, skb, dev);
 	__builtin_memset(event->device.name, 0, sizeof(event->device.name));
 	if (dev)

@@ -17,7 +17,8 @@
 
 struct state {
 	struct pcapng *capture;
-	const char *reasons;	/* as typed: names need the kernel's types, which are read after the options */
+	const char *
+		reasons; /* as typed: names need the kernel's types, which are read after the options */
 };
 
 #define RODATA(run) ((struct drop_packets__rodata *)(run)->rodata)
@@ -35,16 +36,16 @@ static int reason_parse(struct run *run, const char *value, char *why, size_t si
 }
 
 static const struct option_row options[] = {
-	{ OPTION_PARSED, "reason", "LIST", "only drops for these reasons, such as NETFILTER_DROP,NO_SOCKET",
-	  .parse = reason_parse },
-	{ OPTION_STRING, "output", "FILE", "write the packets' bytes (the first 256 of each) to a pcapng file",
-	  OPT_RUN(output) },
-	{ OPTION_U32, "rate", "N", "at most N events a second; the rest is counted", OPT_RODATA(drop_packets, cfg_rate),
-	  .min = 1, .max = 10000000 },
+	{ OPTION_PARSED, "reason", "LIST",
+	  "only drops for these reasons, such as NETFILTER_DROP,NO_SOCKET", .parse = reason_parse },
+	{ OPTION_STRING, "output", "FILE",
+	  "write the packets' bytes (the first 256 of each) to a pcapng file", OPT_RUN(output) },
+	{ OPTION_U32, "rate", "N", "at most N events a second; the rest is counted",
+	  OPT_RODATA(drop_packets, cfg_rate), .min = 1, .max = 10000000 },
 	{ OPTION_U32, "sample", "N", "one event in N, on each CPU; the rest is counted",
 	  OPT_RODATA(drop_packets, cfg_sample), .min = 1, .max = 1000000 },
-	{ OPTION_FLAG, "all", NULL, "show frees that are known to be no loss too", "disable-normal-filter",
-	  OPT_RODATA(drop_packets, cfg_all) },
+	{ OPTION_FLAG, "all", NULL, "show frees that are known to be no loss too",
+	  "disable-normal-filter", OPT_RODATA(drop_packets, cfg_all) },
 	{ OPTION_FLAG, "no-stack", NULL, "take no kernel stacks", "no-stack-trace",
 	  OPT_RODATA(drop_packets, cfg_stack), .off = true },
 	{ OPTION_END },
@@ -56,8 +57,11 @@ static int reasons_set(struct run *run, const char *list)
 	const size_t room = sizeof(rodata->cfg_reason_list) / sizeof(rodata->cfg_reason_list[0]);
 
 	if (!reason_count()) {
-		run_error(run, "--reason %s: this kernel gives no drop reasons (they came with 5.17): look for the place "
-			       "of a drop instead", list);
+		run_error(
+			run,
+			"--reason %s: this kernel gives no drop reasons (they came with 5.17): look for the place "
+			"of a drop instead",
+			list);
 		return -ENOSYS;
 	}
 	rodata->cfg_reasons = 1;
@@ -125,7 +129,8 @@ static int loaded(struct run *run)
 }
 
 /* the frame as it was on the wire: with the VLAN tag that the kernel keeps beside it */
-static size_t frame_put(const struct sonde_frame *frame, const struct sonde_packet *packet, __u8 *to)
+static size_t frame_put(const struct sonde_frame *frame, const struct sonde_packet *packet,
+			__u8 *to)
 {
 	const size_t macs = 12;
 	__u16 tag[2] = { htons(packet->outer.vlan[0].tpid), htons(packet->outer.vlan[0].tci) };
@@ -226,7 +231,9 @@ static const struct hook_row hooks[] = {
 TOOL(drop_packets, .area = "drop", .name = "packets", .kind = TOOL_DETAILS,
      .summary = "each dropped packet: headers, reason, kernel stack; pcapng",
      .question = "which packets exactly are dropped, and on what way through the kernel?",
-     .cannot_see = "losses that free no skb in the kernel: in the NIC, in its ring, in the guest, in user space",
-     .was = "eth_drop", .object = drop_packets__elf_bytes, .options = options, .hooks = hooks, .event = "drop_packet",
-     .filter = true, .state_size = sizeof(struct state), .configure = configure, .loaded = loaded, .event_before = event_before,
+     .cannot_see =
+	     "losses that free no skb in the kernel: in the NIC, in its ring, in the guest, in user space",
+     .was = "eth_drop", .object = drop_packets__elf_bytes, .options = options, .hooks = hooks,
+     .event = "drop_packet", .filter = true, .state_size = sizeof(struct state),
+     .configure = configure, .loaded = loaded, .event_before = event_before,
      .event_more = event_more, .finish = finish);

@@ -65,15 +65,15 @@ struct {
  * that, what enqueue() dropped is freed behind it: its code waits here.
  */
 struct enqueue_state {
-	__u64 last_skb;		/* enqueue() has returned last_code for it */
+	__u64 last_skb; /* enqueue() has returned last_code for it */
 	__u64 last_qdisc;
 	__u64 last_code;
-	__u64 inside;		/* 1: in enqueue() */
-	__u64 entry_skb;	/* of the kprobe, for its kretprobe */
+	__u64 inside; /* 1: in enqueue() */
+	__u64 entry_skb; /* of the kprobe, for its kretprobe */
 	__u64 entry_qdisc;
-	__u64 dropped_skb;	/* the last one that was counted */
+	__u64 dropped_skb; /* the last one that was counted */
 	struct qdisc_key waiting;
-	struct qdisc_row waiting_row;	/* count 0: none */
+	struct qdisc_row waiting_row; /* count 0: none */
 };
 
 struct {
@@ -104,8 +104,8 @@ static __always_inline void row_add(const struct qdisc_key *key, const struct qd
 static __always_inline void wait_add(struct enqueue_state *state, const struct qdisc_key *key,
 				     const struct qdisc_row *row)
 {
-	if (!state->waiting_row.count || state->waiting.handle != key->handle || state->waiting.reason != key->reason ||
-	    state->waiting.queue != key->queue) {
+	if (!state->waiting_row.count || state->waiting.handle != key->handle ||
+	    state->waiting.reason != key->reason || state->waiting.queue != key->queue) {
 		state->waiting = *key;
 		state->waiting_row = *row;
 		return;
@@ -118,8 +118,8 @@ static __always_inline void wait_add(struct enqueue_state *state, const struct q
 
 /* the skb's drop, with the qdisc at hand; behind_enqueue: freed by who called enqueue(), not at dequeue */
 static __always_inline int qdisc_dropped(void *ctx, enum sonde_access access, struct sk_buff *skb,
-					 struct net_device *dev, struct Qdisc *qdisc, sonde_reason reason,
-					 bool behind_enqueue)
+					 struct net_device *dev, struct Qdisc *qdisc,
+					 sonde_reason reason, bool behind_enqueue)
 {
 	struct qdisc_row row = { .count = 1 };
 	struct qdisc_key key = {};
@@ -150,7 +150,8 @@ static __always_inline int qdisc_dropped(void *ctx, enum sonde_access access, st
 	state->dropped_skb = (__u64)skb;
 	/* a queue over its limit may drop other packets than the one that was to be enqueued, and says so */
 	if (behind_enqueue && !state->inside &&
-	    (state->last_skb == (__u64)skb || (state->last_code && state->last_qdisc == (__u64)qdisc)))
+	    (state->last_skb == (__u64)skb ||
+	     (state->last_code && state->last_qdisc == (__u64)qdisc)))
 		key.return_code = state->last_code;
 	if (!cfg_each) {
 		device_remember(dev, &key.device);
@@ -190,8 +191,8 @@ static __always_inline int report_qdisc_drop(void *ctx, const __u64 *args, enum 
 
 	if (!filter_pass(access, skb))
 		return 0;
-	return qdisc_dropped(ctx, access, skb, (struct net_device *)args[2], (struct Qdisc *)args[0], args[4],
-			     true);
+	return qdisc_dropped(ctx, access, skb, (struct net_device *)args[2],
+			     (struct Qdisc *)args[0], args[4], true);
 }
 
 static __always_inline bool is_qdisc_reason(sonde_reason reason)
@@ -220,7 +221,7 @@ static __always_inline bool is_qdisc_place(__u64 place)
 /* before 5.17: one of a list that __dev_queue_xmit() freed */
 static __always_inline bool is_transmit_list(void *ctx, __u64 place)
 {
-	__u64 stack[10] = {};	/* 5.10 wants it written before */
+	__u64 stack[10] = {}; /* 5.10 wants it written before */
 	long size;
 
 	if (!list_free.size || !drop_in_text(place, &list_free))
@@ -243,7 +244,8 @@ static __always_inline bool drop_was_counted(const struct sk_buff *skb)
 	return state && state->dropped_skb == (__u64)skb;
 }
 
-static __always_inline int report_free(void *ctx, const __u64 *args, enum sonde_access access, bool only_places)
+static __always_inline int report_free(void *ctx, const __u64 *args, enum sonde_access access,
+				       bool only_places)
 {
 	struct drop drop = drop_read(args);
 	struct sk_buff *skb = drop.skb;
@@ -253,7 +255,8 @@ static __always_inline int report_free(void *ctx, const __u64 *args, enum sonde_
 	bool by_qdisc = is_qdisc_place(drop.place);
 	__u32 queue;
 
-	if (!by_qdisc && (only_places || (!is_qdisc_reason(drop.reason) && !is_transmit_list(ctx, drop.place))))
+	if (!by_qdisc &&
+	    (only_places || (!is_qdisc_reason(drop.reason) && !is_transmit_list(ctx, drop.place))))
 		return 0;
 	if (only_places && drop_was_counted(skb))
 		return 0;

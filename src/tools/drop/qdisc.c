@@ -24,11 +24,14 @@ struct state {
 #define RODATA(run) ((struct drop_qdisc__rodata *)(run)->rodata)
 
 static const struct option_row options[] = {
-	{ OPTION_FLAG, "each", NULL, "print each drop with its packet, instead of counts", OPT_RUN(each) },
-	{ OPTION_U32, "top", "N", "print the N largest rows (default 20)", OPT_RUN(top), .min = 1, .max = 8192 },
+	{ OPTION_FLAG, "each", NULL, "print each drop with its packet, instead of counts",
+	  OPT_RUN(each) },
+	{ OPTION_U32, "top", "N", "print the N largest rows (default 20)", OPT_RUN(top), .min = 1,
+	  .max = 8192 },
 	{ OPTION_U32, "rate", "N", "with --each: at most N events a second; the rest is counted",
 	  OPT_RODATA(drop_qdisc, cfg_rate), .min = 1, .max = 10000000 },
-	{ OPTION_U32, "sample", "N", "with --each: one event in N, on each CPU; the rest is counted",
+	{ OPTION_U32, "sample", "N",
+	  "with --each: one event in N, on each CPU; the rest is counted",
 	  OPT_RODATA(drop_qdisc, cfg_sample), .min = 1, .max = 1000000 },
 	{ OPTION_END },
 };
@@ -50,10 +53,13 @@ static void text_set(struct sonde_text *text, const char *function)
  */
 static void place_add(const struct ksym *symbol, void *data)
 {
-	static const char *const kinds[] = { "codel", "cake", "fq_", "pie", "sfq", "tbf", "netem", "hhf", "etf" };
+	static const char *const kinds[] = { "codel", "cake",  "fq_", "pie", "sfq",
+					     "tbf",   "netem", "hhf", "etf" };
 	struct drop_qdisc__rodata *rodata = data;
 	const size_t room = sizeof(rodata->qdisc_places) / sizeof(rodata->qdisc_places[0]);
-	struct sonde_text *text = rodata->qdisc_place_count ? &rodata->qdisc_places[rodata->qdisc_place_count - 1] : NULL;
+	struct sonde_text *text = rodata->qdisc_place_count
+					  ? &rodata->qdisc_places[rodata->qdisc_place_count - 1]
+					  : NULL;
 	bool wanted = false;
 
 	if (symbol->module) {
@@ -72,7 +78,8 @@ static void place_add(const struct ksym *symbol, void *data)
 	}
 	if (rodata->qdisc_place_count == room)
 		return;
-	rodata->qdisc_places[rodata->qdisc_place_count++] = (struct sonde_text){ symbol->address, symbol->size };
+	rodata->qdisc_places[rodata->qdisc_place_count++] =
+		(struct sonde_text){ symbol->address, symbol->size };
 }
 
 /* every reason whose name says that a queue discipline gave it */
@@ -103,8 +110,10 @@ static int configure(struct run *run)
 	rodata->cfg_each = run->each;
 	schema_load(bpf_object__btf(run->object), run->tool->row_key, &state->key_schema);
 	schema_load(bpf_object__btf(run->object), run->tool->row_values, &state->row_schema);
-	table_init(&state->interval, sizeof(struct qdisc_key), sizeof(struct qdisc_row) / sizeof(uint64_t));
-	table_init(&state->total, sizeof(struct qdisc_key), sizeof(struct qdisc_row) / sizeof(uint64_t));
+	table_init(&state->interval, sizeof(struct qdisc_key),
+		   sizeof(struct qdisc_row) / sizeof(uint64_t));
+	table_init(&state->total, sizeof(struct qdisc_key),
+		   sizeof(struct qdisc_row) / sizeof(uint64_t));
 
 	ksym_each(place_add, rodata);
 	if (kbtf_tracepoint_args("qdisc_drop") >= 0)
@@ -201,8 +210,10 @@ static bool by_qdisc_drop(const struct run *run)
 
 static const struct hook_row hooks[] = {
 	{ "drop" },
-	{ "dequeued", true, by_qdisc_drop, "packets that a queue discipline drops while it dequeues (CoDel)" },
-	{ "enqueued", true, NULL, "what enqueue() returned (before 5.18 it is part of another function)" },
+	{ "dequeued", true, by_qdisc_drop,
+	  "packets that a queue discipline drops while it dequeues (CoDel)" },
+	{ "enqueued", true, NULL,
+	  "what enqueue() returned (before 5.18 it is part of another function)" },
 	{ "entered", true, needs_entry, NULL },
 	{ NULL },
 };
@@ -210,7 +221,9 @@ static const struct hook_row hooks[] = {
 TOOL(drop_qdisc, .area = "drop", .name = "qdisc", .kind = TOOL_SUMMARY,
      .summary = "what queue disciplines refuse or drop: kind, handle, length, limit, return code",
      .question = "which queue is too short, or too slow, and how full was it?",
-     .cannot_see = "the leaf of a classful qdisc where only the free is seen (always before 7.2): rows then name the root; losses in the NIC",
+     .cannot_see =
+	     "the leaf of a classful qdisc where only the free is seen (always before 7.2): rows then name the root; losses in the NIC",
      .was = "qdisc_drop_trace", .object = drop_qdisc__elf_bytes, .options = options, .hooks = hooks,
-     .event = "qdisc_drop", .row_key = "qdisc_key", .row_values = "qdisc_row", .filter = true, .state_size = sizeof(struct state), .configure = configure, .report = report,
+     .event = "qdisc_drop", .row_key = "qdisc_key", .row_values = "qdisc_row", .filter = true,
+     .state_size = sizeof(struct state), .configure = configure, .report = report,
      .finish = finish);

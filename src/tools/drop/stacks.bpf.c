@@ -47,7 +47,8 @@ struct {
 const struct drop_key *key_of_drops __attribute__((unused));
 const struct drop_row *row_of_drops __attribute__((unused));
 
-static __always_inline int row_count(void *ctx, struct sk_buff *skb, __u64 place, __u32 reason, enum sonde_access access)
+static __always_inline int row_count(void *ctx, struct sk_buff *skb, __u64 place, __u32 reason,
+				     enum sonde_access access)
 {
 	const struct drop drop = { .skb = skb, .place = place, .reason = reason };
 	struct drop_key key = {};
@@ -60,8 +61,8 @@ static __always_inline int row_count(void *ctx, struct sk_buff *skb, __u64 place
 	if (cfg_by_reason)
 		key.reason = drop.reason;
 	if (cfg_by_dev)
-		key.device.ifindex = dev ? SONDE_READ(access, dev, ifindex) :
-					   SONDE_READ(access, skb, skb_iif);
+		key.device.ifindex = dev ? SONDE_READ(access, dev, ifindex)
+					 : SONDE_READ(access, skb, skb_iif);
 	else if (cfg_by_netns)
 		key.device.ifindex = SONDE_ANY_DEVICE;
 	if (cfg_by_dev || cfg_by_netns)
@@ -127,8 +128,8 @@ static __always_inline int count_drop(void *ctx, struct drop drop, enum sonde_ac
 {
 	if (flt.set && !(access == SONDE_DIRECT ? wanted_direct(drop.skb) : wanted_probe(drop.skb)))
 		return 0;
-	return access == SONDE_DIRECT ? row_direct(ctx, drop.skb, drop.place, drop.reason) :
-					row_probe(ctx, drop.skb, drop.place, drop.reason);
+	return access == SONDE_DIRECT ? row_direct(ctx, drop.skb, drop.place, drop.reason)
+				      : row_probe(ctx, drop.skb, drop.place, drop.reason);
 }
 
 static __always_inline int count_free(void *ctx, const __u64 *args, enum sonde_access access)
@@ -146,7 +147,8 @@ static __always_inline int count_ovs(void *ctx, const __u64 *args, enum sonde_ac
 HOOK_TRACEPOINT(drop, kfree_skb, count_free)
 HOOK_FUNCTION(ovs_actions, do_execute_actions, count_ovs)
 
-static __always_inline int count_seen(struct sk_buff *skb, enum sonde_access access, enum seen_where where)
+static __always_inline int count_seen(struct sk_buff *skb, enum sonde_access access,
+				      enum seen_where where)
 {
 	struct seen_key key = { .where = where };
 	struct net_device *dev;

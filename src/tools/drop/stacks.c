@@ -30,8 +30,8 @@ struct state {
 	struct schema key_schema, row_schema;
 	struct table interval, total, seen_interval, seen_total;
 	struct sonde_hist sizes_interval, sizes_total;
-	uint64_t folded, folded_benign;	/* frees of the total whose rows were too many to keep */
-	void *by_id, *by_trimmed_id;	/* trees of struct known_stack */
+	uint64_t folded, folded_benign; /* frees of the total whose rows were too many to keep */
+	void *by_id, *by_trimmed_id; /* trees of struct known_stack */
 };
 
 #define TOTAL_ROWS_MAX 65536
@@ -57,12 +57,15 @@ static int group_by_parse(struct run *run, const char *value, char *why, size_t 
 		size_t length = strcspn(value, ","), i;
 
 		for (i = 0; i < count; i++) {
-			if (strlen(groups[i].name) == length && !strncmp(groups[i].name, value, length))
+			if (strlen(groups[i].name) == length &&
+			    !strncmp(groups[i].name, value, length))
 				break;
 		}
 		if (i == count) {
-			snprintf(why, size, "no such group: %.*s (there are reason, stack, place, dev, flow, netns)",
-				 (int)length, value);
+			snprintf(
+				why, size,
+				"no such group: %.*s (there are reason, stack, place, dev, flow, netns)",
+				(int)length, value);
 			return -EINVAL;
 		}
 		*groups[i].flag = 1;
@@ -76,13 +79,16 @@ static int group_by_parse(struct run *run, const char *value, char *why, size_t 
 }
 
 static const struct option_row options[] = {
-	{ OPTION_PARSED, "group-by", "LIST", "rows by any of reason,stack,place,dev,flow,netns (default reason,dev,stack)",
+	{ OPTION_PARSED, "group-by", "LIST",
+	  "rows by any of reason,stack,place,dev,flow,netns (default reason,dev,stack)",
 	  .parse = group_by_parse },
-	{ OPTION_U32, "top", "N", "print the N largest rows (default 20)", OPT_RUN(top), .min = 1, .max = 16384 },
-	{ OPTION_FLAG, "sizes", NULL, "add the distribution of the dropped frames' lengths (an MTU problem shows there)",
+	{ OPTION_U32, "top", "N", "print the N largest rows (default 20)", OPT_RUN(top), .min = 1,
+	  .max = 16384 },
+	{ OPTION_FLAG, "sizes", NULL,
+	  "add the distribution of the dropped frames' lengths (an MTU problem shows there)",
 	  OPT_RODATA(drop_stacks, cfg_sizes) },
-	{ OPTION_FLAG, "all", NULL, "show frees that are known to be no loss too", "disable-normal-filter",
-	  OPT_RODATA(drop_stacks, cfg_all) },
+	{ OPTION_FLAG, "all", NULL, "show frees that are known to be no loss too",
+	  "disable-normal-filter", OPT_RODATA(drop_stacks, cfg_all) },
 	{ OPTION_FLAG, "no-stack", NULL, "rows without stacks", "no-stack-trace",
 	  OPT_RODATA(drop_stacks, cfg_by_stack), .off = true },
 	{ OPTION_END },
@@ -125,9 +131,11 @@ static int configure(struct run *run)
 
 	if (!run->top)
 		run->top = 20;
-	if (!rodata->cfg_by_reason && !rodata->cfg_by_dev && !rodata->cfg_by_netns && !rodata->cfg_by_place &&
-	    !rodata->cfg_by_flow) {
-		run_error(run, "--group-by needs at least one of reason, stack, place, dev, flow, netns");
+	if (!rodata->cfg_by_reason && !rodata->cfg_by_dev && !rodata->cfg_by_netns &&
+	    !rodata->cfg_by_place && !rodata->cfg_by_flow) {
+		run_error(
+			run,
+			"--group-by needs at least one of reason, stack, place, dev, flow, netns");
 		return -EINVAL;
 	}
 	schema_load(bpf_object__btf(run->object), run->tool->row_key, &state->key_schema);
@@ -143,14 +151,16 @@ static int configure(struct run *run)
 
 static int id_compare(const void *a, const void *b)
 {
-	uint64_t left = ((const struct known_stack *)a)->id, right = ((const struct known_stack *)b)->id;
+	uint64_t left = ((const struct known_stack *)a)->id,
+		 right = ((const struct known_stack *)b)->id;
 
 	return left < right ? -1 : left > right;
 }
 
 static int trimmed_compare(const void *a, const void *b)
 {
-	uint64_t left = ((const struct known_stack *)a)->trimmed_id, right = ((const struct known_stack *)b)->trimmed_id;
+	uint64_t left = ((const struct known_stack *)a)->trimmed_id,
+		 right = ((const struct known_stack *)b)->trimmed_id;
 
 	return left < right ? -1 : left > right;
 }
@@ -168,7 +178,8 @@ static struct known_stack *stack_known(struct run *run, uint64_t id)
 	if (!known)
 		return NULL;
 	known->id = id;
-	if (bpf_map_lookup_elem(object_map(run, "stacks"), &id, &known->stack) || !known->stack.frames) {
+	if (bpf_map_lookup_elem(object_map(run, "stacks"), &id, &known->stack) ||
+	    !known->stack.frames) {
 		free(known);
 		return NULL;
 	}
@@ -194,7 +205,8 @@ static void row_more(struct run *run, const void *key, json_t *json, FILE *text)
 		struct known_stack **found = tfind(&wanted, &state->by_trimmed_id, trimmed_compare);
 
 		if (json)
-			json_object_set_new(json, "stack", found ? stack_json(&(*found)->stack) : json_null());
+			json_object_set_new(json, "stack",
+					    found ? stack_json(&(*found)->stack) : json_null());
 		if (text) {
 			fputs("            ", text);
 			if (found)
@@ -213,7 +225,8 @@ static void row_more(struct run *run, const void *key, json_t *json, FILE *text)
 	if (text && meaning)
 		fprintf(text, "            %s\n", meaning);
 	if (text && whole.benign)
-		fputs("            no loss: the kernel frees it this way when it is done with it\n", text);
+		fputs("            no loss: the kernel frees it this way when it is done with it\n",
+		      text);
 }
 
 /* rows of the finished epoch, with the stacks that look the same to a reader made one */
@@ -304,12 +317,14 @@ static uint64_t seen_most(const struct table *seen, char *at, size_t size)
 }
 
 /* what a report says beside its rows, as words or as keys */
-static json_t *report_words(struct run *run, enum scope scope, uint64_t drops, uint64_t hidden, char *words, size_t size)
+static json_t *report_words(struct run *run, enum scope scope, uint64_t drops, uint64_t hidden,
+			    char *words, size_t size)
 {
 	struct state *state = run->state;
 	json_t *keys = json_object();
 	char at[48];
-	uint64_t seen = seen_most(scope == SCOPE_TOTAL ? &state->seen_total : &state->seen_interval, at, sizeof(at));
+	uint64_t seen = seen_most(scope == SCOPE_TOTAL ? &state->seen_total : &state->seen_interval,
+				  at, sizeof(at));
 	int used = 0;
 
 	json_object_set_new(keys, "hidden_benign", json_integer(hidden));
@@ -319,20 +334,25 @@ static json_t *report_words(struct run *run, enum scope scope, uint64_t drops, u
 		json_object_set_new(keys, "seen", json_integer(seen));
 		json_object_set_new(keys, "seen_at", json_string(at));
 		/* a packet can be dropped before any place has seen it: then no share can be told */
-		json_object_set_new(keys, "share", seen && seen >= drops ? json_real((double)drops / seen) : json_null());
+		json_object_set_new(keys, "share",
+				    seen && seen >= drops ? json_real((double)drops / seen)
+							  : json_null());
 		if (seen && seen >= drops)
-			used = snprintf(words, size, ", %.3g %% of %" PRIu64 " packets seen (%s)", 100.0 * drops / seen, seen,
-					at);
+			used = snprintf(words, size, ", %.3g %% of %" PRIu64 " packets seen (%s)",
+					100.0 * drops / seen, seen, at);
 		else
 			used = snprintf(words, size, "; %" PRIu64 " packets seen (%s)", seen, at);
 	}
 	if (hidden)
-		snprintf(words + used, size - used, "; %" PRIu64 " frees that are no loss hidden (--all)", hidden);
+		snprintf(words + used, size - used,
+			 "; %" PRIu64 " frees that are no loss hidden (--all)", hidden);
 	if (RODATA(run)->cfg_by_stack) {
 		int map = object_map(run, "stack_ways");
 
-		json_object_set_new(keys, "stacks", json_pack("{s:I, s:I}", "unwound", (json_int_t)ledger_sum(map, 0),
-							      "recognised", (json_int_t)ledger_sum(map, 1)));
+		json_object_set_new(keys, "stacks",
+				    json_pack("{s:I, s:I}", "unwound",
+					      (json_int_t)ledger_sum(map, 0), "recognised",
+					      (json_int_t)ledger_sum(map, 1)));
 	}
 	return keys;
 }
@@ -340,9 +360,11 @@ static json_t *report_words(struct run *run, enum scope scope, uint64_t drops, u
 static int report(struct run *run, enum scope scope)
 {
 	struct state *state = run->state;
-	const struct view_rows view = { &state->key_schema, &state->row_schema, key_shown, row_more };
+	const struct view_rows view = { &state->key_schema, &state->row_schema, key_shown,
+					row_more };
 	struct table *source = scope == SCOPE_TOTAL ? &state->total : &state->interval, rows;
-	const struct sonde_hist *sizes = scope == SCOPE_TOTAL ? &state->sizes_total : &state->sizes_interval;
+	const struct sonde_hist *sizes = scope == SCOPE_TOTAL ? &state->sizes_total
+							      : &state->sizes_interval;
 	uint64_t drops = 0, hidden, shown;
 	char words[160] = "";
 	json_t *keys, *stacks;
@@ -366,7 +388,8 @@ static int report(struct run *run, enum scope scope)
 	shown = view_rows(run, &view, &rows, scope, drops);
 	stacks = json_object_get(keys, "stacks");
 	if (!run->json && scope == SCOPE_TOTAL && stacks)
-		printf("stacks since the start: %" JSON_INTEGER_FORMAT " unwound, %" JSON_INTEGER_FORMAT
+		printf("stacks since the start: %" JSON_INTEGER_FORMAT
+		       " unwound, %" JSON_INTEGER_FORMAT
 		       " recognised by comparing each return address\n",
 		       json_integer_value(json_object_get(stacks, "unwound")),
 		       json_integer_value(json_object_get(stacks, "recognised")));
@@ -407,8 +430,9 @@ static const struct hook_row hooks[] = {
 TOOL(drop_stacks, .area = "drop", .name = "stacks", .kind = TOOL_SUMMARY,
      .summary = "drops counted by reason, place, stack, device, flow, namespace",
      .question = "where, why and how many packets does this host lose?",
-     .cannot_see = "losses that free no skb in the kernel: in the NIC, in its ring, in the guest, in user space",
+     .cannot_see =
+	     "losses that free no skb in the kernel: in the NIC, in its ring, in the guest, in user space",
      .was = "kernel_drop_stack_stats_summary_all kernel_drop_stack_stats_summary kernel_drop_stack_stats",
      .object = drop_stacks__elf_bytes, .options = options, .hooks = hooks, .filter = true,
-     .row_key = "drop_key", .row_values = "drop_row",
-     .state_size = sizeof(struct state), .configure = configure, .report = report, .finish = finish);
+     .row_key = "drop_key", .row_values = "drop_row", .state_size = sizeof(struct state),
+     .configure = configure, .report = report, .finish = finish);
