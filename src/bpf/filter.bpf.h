@@ -19,15 +19,12 @@ const volatile struct sonde_filter flt = {};
 static __always_inline bool filter_device(enum sonde_access access, struct sk_buff *skb,
 					  struct net_device *dev)
 {
-	union {
-		char name[16];
-		__u64 quad[2];
-	} name;
+	__u64 name[2];
 
 	if (!dev)
 		return flt.ifindex && SONDE_READ(access, skb, skb_iif) == (int)flt.ifindex;
-	SONDE_COPY(name.name, sizeof(name.name), dev->name);
-	return name.quad[0] == flt.device_quad[0] && name.quad[1] == flt.device_quad[1];
+	SONDE_READ_TEXT(access, name, dev->name);
+	return name[0] == flt.device_quad[0] && name[1] == flt.device_quad[1];
 }
 
 static __always_inline bool filter_ip4_address(const volatile struct sonde_prefix *prefix,
@@ -239,7 +236,7 @@ static __always_inline bool filter_refuses(enum sonde_access access, struct sk_b
 	if (!l3 || l3 >= SONDE_READ(access, skb, tail) || l3 == SONDE_READ(access, skb, mac_header))
 		return false;
 	head = sonde_address_of(SONDE_READ(access, skb, head)) + l3;
-	/* what lies behind the tail is no harm: a packet that lacks a header that is asked for fails as well */
+	/* what lies behind the tail is no harm: a packet without the header that is asked for fails too */
 #ifdef SONDE_NATIVE
 	if (l3 + sizeof(bytes) > skb->tail)	/* but a test's packet ends in forbidden memory */
 		return false;
@@ -268,7 +265,7 @@ static __always_inline bool filter_refuses(enum sonde_access access, struct sk_b
 	       !filter_port_numbers(flt.set, bpf_ntohs(ports[0]), bpf_ntohs(ports[1]));
 }
 
-/** filter_examine: true if an skb that filter_refuses() let through passes all tests that are set. */
+/** filter_examine: true if an skb that filter_refuses() let through passes all tests. */
 static __always_inline bool filter_examine(enum sonde_access access, struct sk_buff *skb)
 {
 	struct packet_place place, carrier;
@@ -302,7 +299,7 @@ static __always_inline bool filter_examine(enum sonde_access access, struct sk_b
 	return filter_tunnel(&carrier);
 }
 
-/** filter_pass: true if the skb passes all tests that are set; what a refused one costs stands in bench/. */
+/** filter_pass: true if the skb passes all tests that are set; bench/ has what a refused one costs. */
 static __always_inline bool filter_pass(enum sonde_access access, struct sk_buff *skb)
 {
 	return !filter_refuses(access, skb) && filter_examine(access, skb);

@@ -355,10 +355,7 @@ static __always_inline bool packet_read(struct packet_frame *frame, struct wire_
 
 	if (ethernet && packet_is_plain(&said) && place->l3 == said.l3)
 		return true;
-	/* before 5.18 a packet socket's frame through a VLAN device: no protocol, and network_header anywhere */
-	if (ethernet && !said.type && frame->device != PACKET_NO_DEVICE)
-		return true;
-	/* both at one place: a frame if its type agrees, else an IP packet whose mac_header moved along */
+	/* both at one place: a frame if its type agrees, else an IP packet whose mac_header moved */
 	if (ethernet && known && said.l3 == said.mac)
 		ethernet = said.type < PACKET_TYPE_MIN || bpf_ntohs(eth->type) == said.type ||
 			   place->type == said.type;
@@ -882,27 +879,26 @@ static __noinline int packet_parse_frame(struct packet_frame *frame, struct sond
 /**
  * packet_length: the length that packet_parse() gives, for programs that do not
  * parse: of the frame where there is one, with a VLAN tag that the skb holds.
- * Cost on 6.1: 150 instructions (direct).
+ * Goes by the skb's offsets alone: a device without Ethernet that leaves a
+ * mac_header 14 bytes or more before L3 is taken for one with. Cost on 6.1: 80
+ * instructions (direct).
  */
 static __always_inline __u32 packet_length(enum sonde_access access, struct sk_buff *skb)
 {
-	struct net_device *dev = sonde_dev(access, skb);
 	__u32 network = SONDE_READ(access, skb, network_header);
-	__u32 mac = SONDE_READ(access, skb, mac_header);
-	__u64 head = sonde_address_of(SONDE_READ(access, skb, head));
-	__u32 data = sonde_address_of(SONDE_READ(access, skb, data)) - head;
+	__u32 start = SONDE_READ(access, skb, mac_header);
+	__u32 data = sonde_address_of(SONDE_READ(access, skb, data)) -
+		     sonde_address_of(SONDE_READ(access, skb, head));
 	__u32 length = SONDE_READ(access, skb, len) + data;
-	__u16 type = dev ? SONDE_READ(access, dev, type) : PACKET_ETHER;
 	struct sonde_vlan tag;
 
+	if (start == PACKET_MAC_UNSET)
+		start = network ? network : data;
+	else if (network && start + sizeof(struct wire_eth) > network)
+		start = network;
 	if (packet_tag(access, skb, &tag))
 		length += sizeof(struct wire_vlan);
-	if (!network || network >= SONDE_READ(access, skb, tail))
-		network = mac == PACKET_MAC_UNSET ? data : mac + sizeof(struct wire_eth);
-	if (mac != PACKET_MAC_UNSET && (type == PACKET_ETHER || type == PACKET_LOOPBACK) &&
-	    mac + sizeof(struct wire_eth) <= network)
-		return length - mac;
-	return length - network;
+	return length - start;
 }
 
 /**

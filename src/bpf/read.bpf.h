@@ -43,6 +43,7 @@ static inline int sonde_native_copy(void *dst, size_t size, const void *src)
 #define SONDE_READ(access, ptr, field) ((void)(access), (ptr)->field)
 #define SONDE_READ_BITS(access, ptr, field) ((void)(access), (ptr)->field)
 #define SONDE_EXISTS(ptr, field) ((void)(ptr), sonde_native.field)
+#define SONDE_READ_TEXT(access, to, text) ((void)(access), memcpy(to, text, sizeof(to)))
 #define SONDE_COPY(dst, size, src) sonde_native_copy(dst, size, src)
 
 #else
@@ -57,6 +58,16 @@ static inline int sonde_native_copy(void *dst, size_t size, const void *src)
 	((access) == SONDE_DIRECT ? BPF_CORE_READ_BITFIELD(ptr, field) : \
 				    BPF_CORE_READ_BITFIELD_PROBED(ptr, field))
 #define SONDE_EXISTS(ptr, field) bpf_core_field_exists((ptr)->field)
+/** Copies 16 bytes of text from a kernel struct into __u64 to[2]. */
+#define SONDE_READ_TEXT(access, to, text)                                            \
+	do {                                                                         \
+		if ((access) == SONDE_DIRECT) {                                      \
+			(to)[0] = *(const __u64 *)&(text)[0];                        \
+			(to)[1] = *(const __u64 *)&(text)[8];                        \
+		} else {                                                             \
+			bpf_probe_read_kernel(to, sizeof(to), text);                 \
+		}                                                                    \
+	} while (0)
 /** 0, or not 0 with dst zeroed if the address cannot be read. */
 #define SONDE_COPY(dst, size, src) bpf_probe_read_kernel(dst, size, src)
 

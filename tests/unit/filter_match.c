@@ -5,9 +5,13 @@
 #include "core/filter.h"
 #include "frames.h"
 
+/* at first sight or not, the answer is the same */
 static bool passes(struct box *box)
 {
-	return filter_pass(SONDE_DIRECT, &box->skb);
+	bool pass = filter_pass(SONDE_DIRECT, &box->skb);
+
+	assert_int_equal(pass, filter_examine(SONDE_DIRECT, &box->skb));
+	return pass;
 }
 
 /* a frame as it is received */
@@ -22,6 +26,18 @@ static bool passes_frame(const struct frame *frame, unsigned int protocol)
 	return pass;
 }
 
+/* what follows from all options, but not whether this machine has the device */
+static void settle(void)
+{
+	__u32 here = flt.set & (FILTER_DEVICE | FILTER_NETNS);
+	struct run run = { .filter = &flt };
+
+	flt.set &= ~here;
+	flt.quick = QUICK_NONE;
+	filter_finish(&run);
+	flt.set |= here;
+}
+
 /* sets one more option as a user types it */
 static void option(const char *name, const char *value)
 {
@@ -33,6 +49,7 @@ static void option(const char *name, const char *value)
 			continue;
 		if (row->parse(&run, value, why, sizeof(why)))
 			fail_msg("--%s %s: %s", name, value, why);
+		settle();
 		return;
 	}
 	fail_msg("no option --%s", name);
@@ -161,6 +178,9 @@ static void not_host(void **state)
 	only("not-host", "10.0.0.3");
 	assert_true(passes_frame(&udp4, 0x0800));
 	assert_true(passes_frame(&arp, 0x0806));
+	/* the same bytes as 10.0.0.1, in the other family */
+	only("not-host", "a00:1::/32");
+	assert_true(passes_frame(&udp4, 0x0800));
 	only("not-host", "fd00::/16");
 	assert_true(passes_frame(&udp4, 0x0800));
 	assert_false(passes_frame(&tcp6, 0x86dd));
@@ -294,6 +314,46 @@ static void protocols(void **state)
 	assert_true(passes_frame(&tcp6, 0x86dd));
 	only("protocol", "60");
 	assert_false(passes_frame(&tcp6, 0x86dd));
+}
+
+/* what fails is not looked at twice: the filter's cost is that of its refusals */
+static void refused_at_first_sight(void **state)
+{
+	static const struct {
+		const char *name, *value;
+	} rows[] = {
+		{ "src-ip", "10.0.0.2" }, { "dst-ip", "10.0.0.1" }, { "host", "10.0.1.0/24" },
+		{ "src-port", "53" },	  { "dst-port", "4000" },   { "port", "54-3999,4001" },
+		{ "protocol", "145" },	  { "src-ip", "fd00::1" },  { "dst-port", "54-60" },
+		{ "src-ip", "::/0" },
+	};
+	struct frame frame;
+	struct box box;
+
+	(void)state;
+	frame_udp4(&frame, 4000, 53);
+	box_open(&box, &frame, frame.size, 0x0800);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		only(rows[i].name, rows[i].value);
+		if (!filter_refuses(SONDE_DIRECT, &box.skb))
+			fail_msg("--%s %s", rows[i].name, rows[i].value);
+		assert_false(passes(&box));
+	}
+	box.linear[FRAME_HEADROOM + 23] = 145;
+	only("protocol", "17");
+	assert_true(filter_refuses(SONDE_DIRECT, &box.skb));
+	box_close(&box);
+
+	/* ports are elsewhere behind options: that is not for the first sight to say */
+	frame.bytes[14] = 0x46;
+	memmove(frame.bytes + 38, frame.bytes + 34, frame.size - 34);
+	memset(frame.bytes + 34, 1, 4);
+	frame.size += 4;
+	set16(&frame, 16, 37);
+	only("dst-port", "53");
+	assert_true(passes_frame(&frame, 0x0800));
+	only("dst-port", "257");
+	assert_false(passes_frame(&frame, 0x0800));
 }
 
 /* one word for ping of both kinds */
@@ -502,6 +562,7 @@ static void tunnels(void **state)
 	option("vni", "77");
 	assert_true(passes_frame(&tunnel, 0x0800));
 	flt.dst_port.range[0].last = flt.dst_port.range[0].first = 4789;
+	settle();
 	assert_false(passes_frame(&tunnel, 0x0800));
 	only("src-ip", "10.0.0.1");
 	option("inner", NULL);
@@ -513,6 +574,43 @@ static void tunnels(void **state)
 	/* a later fragment carries no tunnel header */
 	set16(&tunnel, 20, 9);
 	assert_false(passes_frame(&tunnel, 0x0800));
+}
+
+/* where network_header is no guide, what stands at the place that it names is no answer */
+static void misleading_offsets(void **state)
+{
+	struct frame udp4, tcp6;
+	struct box box;
+
+	(void)state;
+	/* not set, and at offset 0 the header of a packet that was there before */
+	frame_udp4(&udp4, 1, 2);
+	box_open(&box, &udp4, udp4.size, 0x0800);
+	box.skb.network_header = 0;
+	memcpy(box.linear, udp4.bytes + udp4.l3, 28);
+	box.linear[15] = 99;
+	only("src-ip", "10.0.0.1");
+	assert_true(passes(&box));
+	only("src-ip", "10.0.0.99");
+	assert_false(passes(&box));
+	box_close(&box);
+
+	/* at the frame's start, as packet sockets leave it for short frames */
+	box_open(&box, &udp4, udp4.size, 0x0800);
+	box.skb.network_header = box.skb.mac_header;
+	only("src-ip", "10.0.0.1");
+	assert_true(passes(&box));
+	box_close(&box);
+	/* at the frame's start, whose first byte looks like IPv6 */
+	frame_tcp6(&tcp6, 1, 2);
+	tcp6.bytes[0] = 0x60;
+	box_open(&box, &tcp6, tcp6.size, 0x86dd);
+	box.skb.network_header = box.skb.mac_header;
+	only("src-ip", "fd00::1");
+	assert_true(passes(&box));
+	only("src-ip", "fd00::3");
+	assert_false(passes(&box));
+	box_close(&box);
 }
 
 /* headers that break off are no match for what stands in them */
@@ -557,12 +655,14 @@ int main(void)
 		cmocka_unit_test(port_ranges),
 		cmocka_unit_test(ports),
 		cmocka_unit_test(protocols),
+		cmocka_unit_test(refused_at_first_sight),
 		cmocka_unit_test(icmp_follows_the_address),
 		cmocka_unit_test(types),
 		cmocka_unit_test(vlans),
 		cmocka_unit_test(devices),
 		cmocka_unit_test(namespaces),
 		cmocka_unit_test(tunnels),
+		cmocka_unit_test(misleading_offsets),
 		cmocka_unit_test(cut_packets),
 	};
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* filter_options.c: what a user types becomes the filter that was meant, or a clause says why not */
+/* filter_options.c: what is typed becomes the filter that was meant, or a clause says why not */
 #include "unit.h"
 #include <arpa/inet.h>
 #include <errno.h>

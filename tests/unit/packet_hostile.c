@@ -6,6 +6,7 @@
  * repeats.
  */
 #include "unit.h"
+#include "core/filter.h"
 #include "core/packet.h"
 #include "frames.h"
 
@@ -124,6 +125,9 @@ static void spoil(struct box *box, size_t size)
 
 static void any_filter(void)
 {
+	struct run run = { .filter = &flt };
+	__u32 here;
+
 	any_bytes(&flt, sizeof(flt));
 	/* few tests at a time, and seldom those that never look at the bytes */
 	flt.set &= any() & any();
@@ -139,6 +143,12 @@ static void any_filter(void)
 	flt.src_port.count %= FILTER_PORT_RANGES + 1;
 	flt.dst_port.count %= FILTER_PORT_RANGES + 1;
 	flt.port.count %= FILTER_PORT_RANGES + 1;
+	/* what follows from the options, as far as they do not contradict each other */
+	here = flt.set & (FILTER_DEVICE | FILTER_NETNS);
+	flt.set &= ~here;
+	flt.quick = QUICK_NONE;
+	filter_finish(&run);
+	flt.set |= here;
 }
 
 static void expect_printable(const char *text)
@@ -169,7 +179,8 @@ static void expect_sane(const struct sonde_headers *h)
 
 static void random_packets(void **state)
 {
-	unsigned int seen[16] = { 0 }, tunnels = 0, truncated = 0, malformed = 0, passed = 0;
+	unsigned int seen[16] = { 0 }, tunnels = 0, truncated = 0, malformed = 0, passed = 0,
+		     refused = 0;
 	struct frame frame;
 	struct box box;
 
@@ -184,11 +195,16 @@ static void random_packets(void **state)
 		struct sonde_flow flow;
 		char text[1024], *dump;
 		json_t *json;
+		bool pass;
 
 		box_open(&box, &frame, size, protocol);
 		spoil(&box, size);
 		any_filter();
-		passed += filter_pass(SONDE_DIRECT, &box.skb);
+		pass = filter_pass(SONDE_DIRECT, &box.skb);
+		passed += pass;
+		/* what is decided at first sight is what the whole way would have decided */
+		assert_int_equal(pass, filter_examine(SONDE_DIRECT, &box.skb));
+		refused += filter_refuses(SONDE_DIRECT, &box.skb);
 		packet_length(SONDE_DIRECT, &box.skb);
 		flow_parse(SONDE_DIRECT, &box.skb, &flow);
 		memset(&out, 0xee, sizeof(out));
@@ -226,6 +242,7 @@ static void random_packets(void **state)
 	assert_true(truncated > ROUNDS / 100);
 	assert_true(malformed > ROUNDS / 100);
 	assert_true(passed > ROUNDS / 100);
+	assert_true(refused > ROUNDS / 100);
 	assert_true(passed < ROUNDS);
 }
 

@@ -601,6 +601,12 @@ static void data_behind_the_headers(void **state)
 	assert_int_equal(parsed.length, 47);
 	assert_int_equal(packet_length(SONDE_DIRECT, &box.skb), 47);
 
+	box.skb.mac_header = PACKET_MAC_UNSET;
+	parse_box(&box);
+	assert_int_equal(parsed.length, 33);
+	assert_int_equal(packet_length(SONDE_DIRECT, &box.skb), 33);
+	box.skb.mac_header = FRAME_HEADROOM;
+
 	/* and at the frame's start when it is sent */
 	box.skb.data = box.linear + FRAME_HEADROOM;
 	box.skb.len = frame.size;
