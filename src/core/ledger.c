@@ -124,7 +124,7 @@ void ledger_print(struct run *run)
 		goto out;
 	if (!run->json) {
 		if (run_prints_events(run))
-			printf("%" PRIu64 " events\n", run->events);
+			printf("%" PRIu64 " event%s\n", run->events, run->events == 1 ? "" : "s");
 		counters_text(held_back);
 		counters_text(lost);
 		if (cost)

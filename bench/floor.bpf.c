@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* floor.bpf.c: programs that do nothing, or next to nothing: what a probe costs before it does its work. */
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include <bpf/bpf_helpers.h>
+
+char LICENSE[] SEC("license") = "GPL";
+
+SEC("raw_tp/kfree_skb") int empty_rt(void *ctx)
+{
+	return 0;
+}
+
+SEC("tp_btf/kfree_skb") int empty_tp(void *ctx)
+{
+	return 0;
+}
+
+SEC("tracepoint/skb/kfree_skb") int empty_classic(void *ctx)
+{
+	return 0;
+}
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, __u64);
+} counts SEC(".maps");
+
+/* one lookup in a per-CPU hash map by 8 bytes: the least that counts by a key */
+SEC("tp_btf/kfree_skb") int count_tp(__u64 *ctx)
+{
+	__u64 key = ctx[1], one = 1;
+	__u64 *count = bpf_map_lookup_elem(&counts, &key);
+
+	if (count)
+		*count += 1;
+	else
+		bpf_map_update_elem(&counts, &key, &one, BPF_NOEXIST);
+	return 0;
+}

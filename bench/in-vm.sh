@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# in-vm.sh: what bench/run runs in an instruction-counted VM: one line of numbers a row.
+#
+#   row NAME INSTRUCTIONS-A-PACKET OF-THE-READER PEAK-KIB PACKETS ROUNDS
+#   start NAME INSTRUCTIONS-UNTIL-READY PEAK-KIB
+#   fail NAME WHY
+#
+# Each tool must have counted just the packets that were sent, else its row is a failure: a probe
+# that does nothing is cheap.
+
+packets=${BENCH_PACKETS:-20000}
+work=/tmp/bench
+mkdir -p $work
+cp /share/netsonde /share/flood /share/attach /share/ready /share/floor.bpf.o /run/bin/
+export PATH=/run/bin:$PATH
+
+# ---- a veth pair; in the namespace behind it port 7001 is dropped, port 7002 is not ----
+
+ip netns add bench
+ip link add b0 type veth peer name b1 netns bench
+ip addr add 10.77.0.1/24 dev b0
+ip link set b0 up
+ip -n bench addr add 10.77.0.2/24 dev b1
+ip -n bench link set b1 up
+ip -n bench link set lo up
+ip netns exec bench nft -f - <<'NFT'
+table inet bench {
+	chain input {
+		type filter hook input priority 0
+		udp dport 7001 drop
+	}
+}
+NFT
+mac=$(ip -n bench -br link show dev b1 | awk '{ print $3 }')
+ip neigh replace 10.77.0.2 lladdr "$mac" nud permanent dev b0
+mac=$(ip -br link show dev b0 | awk '{ print $3 }')
+ip -n bench neigh replace 10.77.0.1 lladdr "$mac" nud permanent dev b1
+
+fail() { # NAME WHY...
+	echo "fail $1 ${*:2}"
+}
+
+traffic() { # KIND [-r PID]
+	case $1 in
+	drop)		flood "${@:2}" 10.77.0.2 7001 "$packets" ;;
+	# no more than the event buffer holds
+	events)		flood "${@:2}" 10.77.0.2 7001 5000 ;;
+	deliver)	flood -d bench "${@:2}" 10.77.0.2 7002 "$packets" ;;
+	esac 2> $work/flood.err
+}
+
+started() { # NAME PID
+	until grep -qs '"start"\|ready' "$work/$1.out"; do
+		if ! kill -0 "$2" 2> /dev/null; then
+			fail "$1" "$(tail -n 1 "$work/$1.err")"
+			return 1
+		fi
+		busybox usleep 20000
+	done
+}
+
+# What the tool says that it counted; each kind of row names the number that must equal what was
+# sent, or be nothing.
+counted() { # NAME WHAT
+	case $2 in
+	none)		echo none ;;
+	bpftrace)	awk '/^@/ { n += $NF } END { print n + 0 }' "$work/$1.out" ;;
+	events)		jq -s 'map(select(.type == "end")) | .[0] | .events + (.lost.events // 0)' \
+				"$work/$1.out" ;;
+	*)		jq -s "map(select(.type == \"total\")) | .[0].$2" "$work/$1.out" ;;
+	esac
+}
+
+# row NAME TRAFFIC WHAT COMMAND...: WHAT=sent or WHAT=0, see counted(); none to check nothing
+row() {
+	local name=$1 kind=$2 what=$3 pid cost reader sent rounds peak number reads=()
+	shift 3
+	"$@" > "$work/$name.out" 2> "$work/$name.err" &
+	pid=$!
+	started "$name" $pid || return
+	[ "$kind" != events ] || reads=(-r $pid)
+	if ! read -r cost reader sent rounds < <(traffic "$kind" "${reads[@]}"); then
+		fail "$name" "$(< $work/flood.err)"
+		kill -INT $pid
+		wait $pid
+		return
+	fi
+	peak=$(awk '/^VmHWM/ { print $2 }' /proc/$pid/status)
+	kill -INT $pid
+	wait $pid
+	number=$(counted "$name" "${what%=*}")
+	case ${what#*=}$number in
+	nonenone|"sent$sent"|00) ;;
+	*)	fail "$name" "of $sent packets it counted $number"
+		return ;;
+	esac
+	echo "row $name $cost $reader $peak $sent $rounds"
+}
+
+base() { # NAME TRAFFIC
+	local cost reader sent rounds
+	if read -r cost reader sent rounds < <(traffic "$2"); then
+		echo "row $1 $cost $reader - $sent $rounds"
+	else
+		fail "$1" "$(< $work/flood.err)"
+	fi
+}
+
+stacks() { # NAME TRAFFIC WHAT OPTIONS...
+	row "$1" "$2" "$3" netsonde drop stacks --json --interval 1d "${@:4}"
+}
+
+packets() {
+	row "$1" "$2" "$3" netsonde drop packets --json "${@:4}"
+}
+
+rt() { # COMMAND...: by the raw tracepoint without types
+	NETSONDE_ATTACH=rt "$@"
+}
+
+floors() {
+	local kind
+	for kind in rt tp classic; do
+		row floor_$kind drop none attach floor.bpf.o empty_$kind
+	done
+	row floor_count drop none attach floor.bpf.o count_tp
+}
+
+drops() {
+	stacks stacks_reason_dev drop drops=sent --group-by reason,dev
+	stacks stacks_reason drop drops=sent --group-by reason
+	stacks stacks_default drop drops=sent
+	jq -r 'select(.type == "total") | "stacks \(.stacks.unwound) \(.stacks.recognised)"' \
+		$work/stacks_default.out
+	stacks stacks_place drop drops=sent --group-by reason,dev,place
+	stacks stacks_flow drop drops=sent --group-by reason,dev,flow
+	stacks stacks_hit drop drops=sent --group-by reason,dev --dst-ip 10.77.0.2
+	stacks stacks_miss drop drops=0 --group-by reason,dev --dst-ip 192.0.2.1
+	packets packets_address drop events=0 --dst-ip 192.0.2.1
+	packets packets_host drop events=0 --host 192.0.2.1
+	packets packets_port drop events=0 --dst-port 7009
+	packets packets_protocol drop events=0 --protocol tcp
+	packets packets_dev drop events=0 --dev lo
+	[ "$LAB_KERNEL" = 5.10 ] || packets packets_reason drop events=0 --reason NO_SOCKET
+	packets packets_stack events events=sent
+	packets packets_nostack events events=sent --no-stack
+	NETSONDE_BUFFER=perf packets packets_perf events events=sent --no-stack
+	row qdisc_other drop drops=0 netsonde drop qdisc --json --interval 1d
+	rt stacks rt_reason_dev drop drops=sent --group-by reason,dev
+	rt stacks rt_default drop drops=sent
+	rt packets rt_address drop events=0 --dst-ip 192.0.2.1
+	rt packets rt_port drop events=0 --dst-port 7009
+	rt packets rt_dev drop events=0 --dev lo
+	rt packets rt_nostack events events=sent --no-stack
+}
+
+others() {
+	row bpftrace_reason drop bpftrace=sent bpftrace -B line -e 'BEGIN { printf("ready\n") }
+		tracepoint:skb:kfree_skb { @[args->reason] = count(); }'
+	row bpftrace_stack drop bpftrace=sent bpftrace -B line -e 'BEGIN { printf("ready\n") }
+		tracepoint:skb:kfree_skb { @[kstack, args->reason] = count(); }'
+}
+
+delivered() {
+	base deliver deliver
+	stacks deliver_stacks deliver drops=0
+	stacks deliver_hit deliver seen=sent --dst-ip 10.77.0.2
+	stacks deliver_miss deliver seen=0 --dst-ip 192.0.2.1
+	stacks deliver_port deliver seen=0 --dst-port 7009
+	stacks deliver_dev deliver seen=sent --dev b1
+	packets deliver_packets deliver events=0
+	tc qdisc replace dev b0 root pfifo limit 100
+	base deliver_pfifo deliver
+	row deliver_qdisc deliver drops=0 netsonde drop qdisc --json --interval 1d
+	tc qdisc replace dev b0 root tbf rate 8bit burst 1600 limit 1600
+	base overflow drop
+	row overflow_qdisc drop none netsonde drop qdisc --json --interval 1d
+	tc qdisc del dev b0 root
+}
+
+start() { # NAME COMMAND...
+	local us peak
+	if read -r us peak < <(ready "${@:2}" 2> $work/ready.err); then
+		echo "start $1 ${us}000 $peak"
+	else
+		fail "start_$1" "$(tail -n 1 $work/ready.err)"
+	fi
+}
+
+starts() {
+	start stacks netsonde drop stacks --json
+	start stacks_filter netsonde drop stacks --json --dst-ip 10.77.0.2
+	start packets netsonde drop packets --json
+	start qdisc netsonde drop qdisc --json
+	[ "$LAB_KERNEL" != 6.1 ] || start bpftrace bpftrace -B line -e 'BEGIN { printf("ready\n") }
+		tracepoint:skb:kfree_skb { @[kstack, args->reason] = count(); }'
+}
+
+for part in ${BENCH_PARTS:-floors drops others delivered starts}; do
+	base base drop
+	$part
+done
+base base drop
