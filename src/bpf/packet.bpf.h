@@ -355,6 +355,9 @@ static __always_inline bool packet_read(struct packet_frame *frame, struct wire_
 
 	if (ethernet && packet_is_plain(&said) && place->l3 == said.l3)
 		return true;
+	/* before 5.18 a packet socket's frame through a VLAN device: no protocol, network_header anywhere */
+	if (ethernet && !said.type && frame->device != PACKET_NO_DEVICE)
+		return true;
 	/* both at one place: a frame if its type agrees, else an IP packet whose mac_header moved */
 	if (ethernet && known && said.l3 == said.mac)
 		ethernet = said.type < PACKET_TYPE_MIN || bpf_ntohs(eth->type) == said.type ||
@@ -869,7 +872,9 @@ static __noinline int packet_parse_frame(struct packet_frame *frame, struct sond
 	packet_put_tags(&out->outer, &frame->tags);
 	out->outer.eth_type = place->type;
 	out->start = start;
-	out->length += frame->data - start;
+	/* an offset behind the packet's end is nonsense */
+	if (start <= frame->data + out->length)
+		out->length += frame->data - start;
 	out->linear = start < place->cursor.end ? place->cursor.end - start : 0;
 	packet_put_l3(&place->cursor, place->l3, &out->outer, &l4);
 	packet_put_tunnel(&l4, out);
@@ -889,7 +894,7 @@ static __always_inline __u32 packet_length(enum sonde_access access, struct sk_b
 	__u32 start = SONDE_READ(access, skb, mac_header);
 	__u32 data = sonde_address_of(SONDE_READ(access, skb, data)) -
 		     sonde_address_of(SONDE_READ(access, skb, head));
-	__u32 length = SONDE_READ(access, skb, len) + data;
+	__u32 length = SONDE_READ(access, skb, len);
 	struct sonde_vlan tag;
 
 	if (start == PACKET_MAC_UNSET)
@@ -898,7 +903,7 @@ static __always_inline __u32 packet_length(enum sonde_access access, struct sk_b
 		start = network;
 	if (packet_tag(access, skb, &tag))
 		length += sizeof(struct wire_vlan);
-	return length - start;
+	return start > data + length ? length : length + data - start;
 }
 
 /**

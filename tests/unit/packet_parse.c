@@ -660,6 +660,44 @@ static void network_header_at_the_frame(void **state)
 	box_close(&box);
 }
 
+/* before 5.18, through a VLAN device: skb->protocol is not set, and network_header not where L3 is */
+static void packet_socket_without_protocol(void **state)
+{
+	struct frame frame;
+	struct box box;
+	const struct sonde_headers *h;
+
+	(void)state;
+	frame_udp4(&frame, 1, 2);
+	box_open(&box, &frame, frame.size, 0);
+	for (int offset = 0; offset < 24; offset += 4) {
+		box.skb.network_header = FRAME_HEADROOM + offset;
+		h = parse_box(&box);
+		assert_int_equal(h->has, SONDE_HAS_ETH | SONDE_HAS_IP4 | SONDE_HAS_UDP);
+		assert_int_equal(parsed.length, 47);
+	}
+	box_close(&box);
+}
+
+/* left over from another buffer, behind the end of this one: no length is ever below zero */
+static void offsets_behind_the_end(void **state)
+{
+	struct frame frame;
+	struct box box;
+
+	(void)state;
+	frame_udp4(&frame, 1, 2);
+	box_open(&box, &frame, frame.size, 0x0800);
+	box.skb.mac_header = PACKET_MAC_UNSET;
+	box.skb.data = box.linear + 10;
+	box.skb.len = 20;
+	box.skb.network_header = FRAME_HEADROOM;
+	parse_box(&box);
+	assert_int_equal(parsed.length, 20);
+	assert_int_equal(packet_length(SONDE_DIRECT, &box.skb), 20);
+	box_close(&box);
+}
+
 /* encapsulated and not sent yet: mac_header is that of the carried frame */
 static void stale_mac_header(void **state)
 {
@@ -1151,6 +1189,8 @@ int main(void)
 		cmocka_unit_test(no_mac_header),
 		cmocka_unit_test(data_behind_the_headers),
 		cmocka_unit_test(network_header_at_the_frame),
+		cmocka_unit_test(packet_socket_without_protocol),
+		cmocka_unit_test(offsets_behind_the_end),
 		cmocka_unit_test(stale_mac_header),
 		cmocka_unit_test(device_is_checked),
 		cmocka_unit_test(loopback_has_ethernet),
