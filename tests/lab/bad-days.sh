@@ -3,7 +3,7 @@
 # bad-days.sh: wrong words, missing kernel pieces, killed tools, hostile packets: one sentence, the right status, nothing left behind.
 # kernels: 5.10 6.1 6.12 7
 # topology: host
-# timeout: 420
+# timeout: 900
 # seconds: 110
 
 . /share/lib.sh

@@ -3,7 +3,7 @@
 # traffic.sh: nothing reported where nothing is lost, one flow found among others, a flood counted to the last packet.
 # kernels: 5.10 6.1 6.12 7
 # topology: host
-# timeout: 420
+# timeout: 900
 # seconds: 100
 
 . /share/lib.sh
@@ -27,7 +27,7 @@ answered() { # WHAT COMMAND...: all of it, or the case proves nothing
 clean_case() {
 	local shown echo tcp_echo node ns dev
 	tool_begin clean drop stacks
-	tool_begin clean_packets drop packets
+	NETSONDE_ATTACH=kp tool_begin clean_packets drop packets
 	tools_ready
 	# All on one CPU, and flows that stay: a sender that changes its CPU, or a first packet that takes
 	# the way through ovs-vswitchd, is overtaken by the next, TCP sends again for that or since an

@@ -3,7 +3,7 @@
 # truth.sh: each kind of fault loses a number of packets of its own; the drop tools report just those.
 # kernels: 5.10 6.1 6.12 7
 # topology: none
-# timeout: 420
+# timeout: 900
 # seconds: 90
 
 . /share/lib.sh
@@ -210,7 +210,7 @@ expectations() { # [flow]
 }
 
 # The headers of one packet, field by field: the fourth that the UDP fault sent.
-judge_headers() {
+judge_headers() { # FROM TO: seconds of the epoch between which all happened
 	local seen
 	seen=$(jq -Sc 'select(.packet.udp.dst_port == 7001 and .packet.ip.id == 4) |
 		.netns |= tostring | {dev, netns, packet}' "$work/packets.json")
@@ -225,6 +225,13 @@ judge_headers() {
 		udp: {src_port: 7001, dst_port: 7001, length: 72}}}')"
 	is "drop packets: each packet once" "$(jq -c 'select(.packet.udp.dst_port == 7001) |
 		.packet.ip.id' "$work/packets.json" | sort -un | tr '\n' ' ')" "1 2 3 4 5 6 7 8 9 10 11 "
+	is "drop packets: the time of day, and the same in ns" "$(jq -r --argjson from "$1" --argjson to "$2" '
+		select(.type == "event") | (.time | sub("[.][0-9]+Z$"; "Z") | fromdate) as $s |
+		if (.time_ns / 1e9 | floor) == $s and $s >= $from and $s <= $to then "right" else .time end' \
+		"$work/packets.json" | sort | uniq -c | sort -rn | awk 'NR == 1 { print $2 }
+			END { if (NR > 1) print NR - 1 " others" }')" right
+	is "drop stacks: bytes are those of the frames" "$(jq 'select(.scope == "total" and
+		.flow.dst_port == 7001) | .bytes' "$work/stacks.json")" $((11 * 106))
 	is "drop packets: the task of a drop that a process is to blame for" \
 		"$(jq -r 'select(.packet.udp.dst_port == 7009) | .comm' "$work/packets.json" |
 		sort | uniq -c | xargs)" "$(count_of 7009) labgen"
@@ -260,22 +267,24 @@ tool_begin stacks drop stacks --group-by reason,place,dev,stack,flow --top 1000
 tool_begin default drop stacks --top 1000
 tool_begin by_stack drop stacks --group-by stack --top 1000
 tool_begin by_place drop stacks --group-by place --top 1000
-NETSONDE_ATTACH=rt tool_begin packets_rt drop packets
+NETSONDE_ATTACH=kp tool_begin packets_kp drop packets
 NETSONDE_ATTACH=rt tool_begin stacks_rt drop stacks --group-by reason,place,dev,flow --top 1000
 NETSONDE_BUFFER=perf tool_begin packets_perf drop packets
 tools_ready
+started=$EPOCHSECONDS
 faults_send '70??'
 nap 1
+ended=$EPOCHSECONDS
 
 tools_stop
 expectations > "$work/faults"
 expectations flow > "$work/faults.flow"
 judge packets "$work/faults"
 judge stacks "$work/faults.flow"
-judge_briefly packets_rt "$work/faults"
+judge_briefly packets_kp "$work/faults"
 judge_briefly packets_perf "$work/faults"
 judge_briefly stacks_rt "$work/faults.flow"
-judge_headers
+judge_headers "$started" "$ended"
 judge_stacks
 for name in stacks default by_stack by_place; do
 	judge_sums $name
