@@ -884,22 +884,20 @@ static __noinline int packet_parse_frame(struct packet_frame *frame, struct sond
 /**
  * packet_length: the length that packet_parse() gives, for programs that do not
  * parse: of the frame where there is one, with a VLAN tag that the skb holds.
- * Goes by the skb's offsets alone: a device without Ethernet that leaves a
- * mac_header 14 bytes or more before L3 is taken for one with. Cost on 6.1: 80
- * instructions (direct).
+ * Goes by the skb's offsets alone: a link-layer header that is not Ethernet
+ * counts as well. Cost on 6.1: 70 instructions (direct).
  */
 static __always_inline __u32 packet_length(enum sonde_access access, struct sk_buff *skb)
 {
 	__u32 network = SONDE_READ(access, skb, network_header);
 	__u32 start = SONDE_READ(access, skb, mac_header);
-	__u32 data = sonde_address_of(SONDE_READ(access, skb, data)) -
-		     sonde_address_of(SONDE_READ(access, skb, head));
+	__u32 data = SONDE_READ(access, skb, data) - SONDE_READ(access, skb, head);
 	__u32 length = SONDE_READ(access, skb, len);
 	struct sonde_vlan tag;
 
 	if (start == PACKET_MAC_UNSET)
 		start = network ? network : data;
-	else if (network && start + sizeof(struct wire_eth) > network)
+	else if (network && start > network)
 		start = network;
 	if (packet_tag(access, skb, &tag))
 		length += sizeof(struct wire_vlan);

@@ -675,6 +675,7 @@ static void packet_socket_without_protocol(void **state)
 		h = parse_box(&box);
 		assert_int_equal(h->has, SONDE_HAS_ETH | SONDE_HAS_IP4 | SONDE_HAS_UDP);
 		assert_int_equal(parsed.length, 47);
+		assert_int_equal(packet_length(SONDE_DIRECT, &box.skb), 47);
 	}
 	box_close(&box);
 }
