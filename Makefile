@@ -20,15 +20,16 @@ LDLIBS := -lbpf -lelf -ljansson -lz
 BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 $(WARNINGS) -Wno-unused-parameter -Wno-address-of-packed-member \
 	-D__TARGET_ARCH_$(BPF_ARCH) -Isrc -Isrc/bpf -I/usr/include/$(TRIPLET)
 
-# src/tools/drop/stacks.bpf.c -> drop_stacks
-flat = $(subst /,_,$(1))
-BPF_SOURCES := $(wildcard src/tools/*/*.bpf.c)
-TOOL_SOURCES := $(wildcard src/tools/*/*.c)
+# src/tools/drop/stacks.bpf.c -> drop_stacks, src/path/path.bpf.c -> path
+bpf_name = $(patsubst %.bpf.c,%,$(subst /,_,$(patsubst src/path/%,%,$(patsubst src/tools/%,%,$(1)))))
+BPF_SOURCES := $(wildcard src/tools/*/*.bpf.c src/path/*.bpf.c)
+TOOL_SOURCES := $(wildcard src/tools/*/*.c src/path/*.c)
 TOOL_SOURCES := $(filter-out %.bpf.c,$(TOOL_SOURCES))
 CORE_SOURCES := $(wildcard src/core/*.c)
-SKELETONS := $(patsubst src/tools/%.bpf.c,%,$(BPF_SOURCES))
-SKELETONS := $(foreach s,$(SKELETONS),$(B)/skel/$(call flat,$(s)).skel.h)
-OBJECTS := $(patsubst src/%.c,$(B)/obj/%.o,src/main.c $(CORE_SOURCES) $(TOOL_SOURCES))
+BPF_NAMES := $(foreach s,$(BPF_SOURCES),$(call bpf_name,$(s)))
+SKELETONS := $(BPF_NAMES:%=$(B)/skel/%.skel.h)
+EMBEDDED := $(BPF_NAMES:%=$(B)/obj/%.gz.o)
+OBJECTS := $(patsubst src/%.c,$(B)/obj/%.o,src/main.c $(CORE_SOURCES) $(TOOL_SOURCES)) $(EMBEDDED)
 UNIT_SOURCES := $(wildcard tests/unit/*.c)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(UNIT_SOURCES))
 CORE_SANITIZED := $(patsubst src/%.c,$(B)/san/%.o,$(CORE_SOURCES))
@@ -49,19 +50,29 @@ $(B)/obj/%.o: src/%.c | $(SKELETONS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -MD -MP -c -o $@ $<
 
-# BPF objects: strip the debug sections but .BTF and .BTF.ext, then a header with the bytes and the rodata layout
+# BPF objects: strip the debug sections but .BTF and .BTF.ext, embed them compressed; and a header with the rodata layout
 define bpf_rules
-$(B)/bpf/$(call flat,$(1)).bpf.o: src/tools/$(1).bpf.c
+$(B)/bpf/$(2).bpf.o: $(1)
 	@mkdir -p $$(@D)
 	$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $$@ $$<
 	llvm-strip -g $$@
-
-$(B)/skel/$(call flat,$(1)).skel.h: $(B)/bpf/$(call flat,$(1)).bpf.o
-	@mkdir -p $$(@D)
-	{ echo '#include "abi/filter.h"'; echo '#include "abi/types.h"'; \
-	  $(BPFTOOL) gen skeleton $$< name $(call flat,$(1)); } > $$@
 endef
-$(foreach s,$(patsubst src/tools/%.bpf.c,%,$(BPF_SOURCES)),$(eval $(call bpf_rules,$(s))))
+$(foreach s,$(BPF_SOURCES),$(eval $(call bpf_rules,$(s),$(call bpf_name,$(s)))))
+
+$(B)/obj/%.gz.o: $(B)/bpf/%.bpf.o
+	@mkdir -p $(@D)
+	gzip -9nc $< > $(B)/bpf/$*.gz
+	cd $(B)/bpf && ld -r -b binary -z noexecstack -o ../obj/$*.gz.o $*.gz
+
+# of bpftool's header all but the bytes
+$(B)/skel/%.skel.h: $(B)/bpf/%.bpf.o
+	@mkdir -p $(@D)
+	{ printf '#include "abi/%s.h"\n' filter path types; \
+	  $(BPFTOOL) gen skeleton $< name $* | awk '/^static inline const void .*elf_bytes.size_t .sz.$$/ { bytes = 1 } \
+		!bytes { print } /^}$$/ { bytes = 0 }'; \
+	  printf 'static inline const void *%s__elf_bytes(size_t *size)\n{\n' $*; \
+	  printf '\textern const char _binary_%s_gz_start[], _binary_%s_gz_end[];\n\n' $* $*; \
+	  printf '\t*size = _binary_%s_gz_end - _binary_%s_gz_start;\n\treturn _binary_%s_gz_start;\n}\n' $* $* $*; } > $@
 
 # unit tests and the core they test, under the sanitizers; SONDE_NATIVE compiles the BPF headers for this machine
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer

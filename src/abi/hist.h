@@ -12,7 +12,9 @@
 
 #define HIST_SUB_BITS 5
 #define HIST_SUB (1 << HIST_SUB_BITS)
-#define HIST_BUCKETS ((64 - HIST_SUB_BITS + 1) * HIST_SUB)
+/* up to 2^40: 18 minutes in ns; larger values count in the last bucket */
+#define HIST_LOG2_MAX 40
+#define HIST_BUCKETS ((HIST_LOG2_MAX - HIST_SUB_BITS + 1) * HIST_SUB)
 
 struct sonde_hist {
 	__u64 count, sum, max;
@@ -54,6 +56,8 @@ static inline __attribute__((always_inline)) __u32 hist_index(__u64 value)
 
 	if (value < HIST_SUB)
 		return value;
+	if (value >> HIST_LOG2_MAX)
+		return HIST_BUCKETS - 1;
 	log = hist_log2(value);
 	return (log - HIST_SUB_BITS + 1) * HIST_SUB + ((value >> (log - HIST_SUB_BITS)) & (HIST_SUB - 1));
 }

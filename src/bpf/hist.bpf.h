@@ -5,17 +5,20 @@
 
 #include "abi/hist.h"
 
-/** hist_add: hist must be an element of a per-CPU map. Cost: some 40 instructions. */
+/**
+ * hist_add: hist must belong to this CPU. Sums are atomic because a softirq may interrupt a program on
+ * its own CPU; of two maxima at once the kernel may keep the smaller. Cost: some 40 instructions.
+ */
 static __always_inline void hist_add(struct sonde_hist *hist, __u64 value)
 {
 	__u32 index = hist_index(value);
 
-	hist->count += 1;
-	hist->sum += value;
+	__sync_fetch_and_add(&hist->count, 1);
+	__sync_fetch_and_add(&hist->sum, value);
 	if (value > hist->max)
 		hist->max = value;
 	if (index < HIST_BUCKETS)
-		hist->buckets[index] += 1;
+		__sync_fetch_and_add(&hist->buckets[index], 1);
 }
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "core/attach.h"
 #include "core/kbtf.h"
@@ -71,12 +72,34 @@ static struct bpf_map *section_map(const struct run *run, const char *section_na
 	return NULL;
 }
 
+/* the embedded object is compressed with gzip, whose last four bytes say how large it was. NULL: it cannot be read */
+static void *object_inflate(const unsigned char *bytes, size_t size, size_t *whole)
+{
+	uint32_t length;
+	z_stream stream = { .next_in = (unsigned char *)bytes, .avail_in = size };
+	void *object;
+
+	memcpy(&length, bytes + size - sizeof(length), sizeof(length));
+	object = malloc(length);
+	stream.next_out = object;
+	stream.avail_out = length;
+	if (!object || inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK ||
+	    inflate(&stream, Z_FINISH) != Z_STREAM_END) {
+		free(object);
+		object = NULL;
+	}
+	inflateEnd(&stream);
+	*whole = length;
+	return object;
+}
+
 int object_open(struct run *run)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts);
 	struct bpf_map *map;
 	size_t size;
-	const void *bytes = run->tool->object(&size);
+	const void *embedded = run->tool->object(&size);
+	void *bytes = object_inflate(embedded, size, &size);
 	char name[32];
 
 	libbpf_run = run;
@@ -85,7 +108,8 @@ int object_open(struct run *run)
 	snprintf(name, sizeof(name), "sonde_%s", run->tool->name);
 	opts.object_name = name;
 	opts.btf_custom_path = run->btf_path;
-	run->object = bpf_object__open_mem(bytes, size, &opts);
+	run->object = bytes ? bpf_object__open_mem(bytes, size, &opts) : NULL;
+	free(bytes);
 	if (!run->object) {
 		run_error(run, "cannot open the embedded object: %s", strerror(errno));
 		return -errno;
@@ -196,7 +220,7 @@ int object_choose(struct run *run)
 	for (const struct hook_row *hook = run->tool->hooks; hook->name; hook++) {
 		int err;
 
-		if (hook->wanted && !hook->wanted(run))
+		if (hook->wanted && !hook->wanted(run, hook))
 			continue;
 		err = hook_choose(run, hook);
 		if (err)

@@ -132,7 +132,7 @@ static void start_print(struct run *run)
 	record_print(run, record);
 }
 
-static void event_handle(struct run *run, const void *from, size_t size)
+void run_event(struct run *run, const void *from, size_t size)
 {
 	const struct schema *schema = run->schema_of_event;
 	/* a member that the program left away at the end reads as zero; a copy may be changed, the buffer may not */
@@ -191,6 +191,7 @@ enum wakeup {
 	WAKE_EVENTS,
 	WAKE_INTERVAL,
 	WAKE_DURATION,
+	WAKE_TICK,
 	WAKE_SIGNAL,
 	WAKE_OUTPUT,
 };
@@ -224,6 +225,10 @@ static void wake(struct run *run, enum wakeup why, int fd, struct buffer *buffer
 		run->stop = true;
 		run->stopped_by = "duration";
 		break;
+	case WAKE_TICK:
+		if (read(fd, &ticks, sizeof(ticks)) == sizeof(ticks))
+			run->tool->tick(run);
+		break;
 	case WAKE_SIGNAL:
 		if (read(fd, &signal, sizeof(signal)) != sizeof(signal))
 			break;
@@ -240,9 +245,9 @@ static void wake(struct run *run, enum wakeup why, int fd, struct buffer *buffer
 
 static int loop(struct run *run, int signals)
 {
-	int fds[WAKE_OUTPUT + 1] = { -1, -1, -1, signals, STDOUT_FILENO }, none = 0;
+	int fds[WAKE_OUTPUT + 1] = { -1, -1, -1, -1, signals, STDOUT_FILENO }, none = 0;
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
-	struct buffer *buffer = buffer_open(run, event_handle, &none);
+	struct buffer *buffer = buffer_open(run, run_event, &none);
 	bool summary = !run_prints_events(run), interval_ended = false;
 
 	if (!buffer && !none) {
@@ -256,6 +261,8 @@ static int loop(struct run *run, int signals)
 		fds[WAKE_INTERVAL] = timer_open(run->interval_ns, run->interval_ns);
 	if (run->duration_ns)
 		fds[WAKE_DURATION] = timer_open(run->duration_ns, 0);
+	if (run->tool->tick)
+		fds[WAKE_TICK] = timer_open(1000000000, 1000000000);
 	for (int i = 0; i < WAKE_OUTPUT; i++)
 		watch(epoll, fds[i], i, EPOLLIN);
 	/* nothing to read there: only the error that says that the reader of our pipe has gone */
@@ -273,6 +280,8 @@ static int loop(struct run *run, int signals)
 		wake(run, event.data.u32, fds[event.data.u32], buffer);
 		interval_ended = event.data.u32 == WAKE_INTERVAL;
 	}
+	if (run->tool->ending)
+		run->tool->ending(run);
 	/* what happened before the end belongs to the run; what happens from here on does not */
 	object_detach(run);
 	if (buffer && strcmp(run->stopped_by, "count") && strcmp(run->stopped_by, "output")) {
@@ -287,7 +296,7 @@ static int loop(struct run *run, int signals)
 		report(run, SCOPE_TOTAL);
 	}
 	buffer_close(buffer);
-	for (int i = WAKE_INTERVAL; i <= WAKE_DURATION; i++) {
+	for (int i = WAKE_INTERVAL; i <= WAKE_TICK; i++) {
 		if (fds[i] >= 0)
 			close(fds[i]);
 	}
@@ -433,6 +442,8 @@ static int attached(struct run *run, int signals)
 		return EXIT_KERNEL;
 	if (object_attach(run))
 		return EXIT_KERNEL;
+	if (run->tool->attached)
+		run->tool->attached(run);
 	run->started_ns = run->interval_started_ns = clock_now();
 	start_print(run);
 	err = loop(run, signals);
@@ -510,6 +521,8 @@ int run_tool(const struct tool *tool, int argc, char **argv)
 
 	if (run_init(&run, tool))
 		return EXIT_FAILED;
+	/* registry_find() has eaten the words that name the tool */
+	run.called = argv[-1];
 	status = tool->kind == TOOL_COMMAND ? run_command(&run, argc, argv)
 					    : run_traced(&run, argc, argv);
 	run_free(&run);

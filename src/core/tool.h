@@ -70,9 +70,10 @@ struct hook_row {
 	const char *name;
 	bool optional;
 	/** NULL: always; else whether this run needs it. */
-	bool (*wanted)(const struct run *run);
+	bool (*wanted)(const struct run *run, const struct hook_row *hook);
 	/** What the run will not see if nothing can be attached (optional hooks); NULL: another hook says it. */
 	const char *without;
+	unsigned int tag; /* the tool's own, for wanted */
 };
 
 enum scope {
@@ -99,6 +100,12 @@ struct tool {
 	int (*configure)(struct run *run);
 	/** After the load: maps exist, nothing is attached yet. */
 	int (*loaded)(struct run *run);
+	/** Everything is attached: what is counted from now on is the run's. */
+	void (*attached)(struct run *run);
+	/** Each second while the run lasts. */
+	void (*tick)(struct run *run);
+	/** The run ends; everything is still attached. */
+	void (*ending)(struct run *run);
 	/** Each event before it is printed: may shorten what the kernel gave. */
 	void (*event_before)(struct run *run, void *event);
 	/** Each event after its record is complete; may add keys. NULL json: text output. */
@@ -136,6 +143,7 @@ struct probe {
 struct run {
 	const struct tool *tool;
 	char command[64]; /* "drop packets", for messages */
+	const char *called; /* the word on the command line that named the tool */
 
 	/* options that every tool has */
 	uint64_t interval_ns, duration_ns, count;

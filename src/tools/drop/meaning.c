@@ -223,16 +223,18 @@ static const struct {
 	{ "sk_stream_kill_queues", "*", HANDLED_NOT, true },
 };
 
-bool frees_icmp6_as_dropped(const struct run *run)
+bool frees_icmp6_as_dropped(const struct run *run, const struct hook_row *hook)
 {
+	(void)hook;
 	uint32_t reason;
 
 	(void)run;
 	return reason_number("SKB_CONSUMED", &reason) != 0;
 }
 
-bool ovs_drops_silently(const struct run *run)
+bool ovs_drops_silently(const struct run *run, const struct hook_row *hook)
 {
+	(void)hook;
 	struct ksym symbol;
 	uint32_t reason;
 

@@ -11,10 +11,10 @@ const char *meaning_of(uint32_t reason, uint64_t place);
 /** Fills the rodata of drop.bpf.h from the running kernel's symbols and reasons. */
 void drop_set(struct run *run);
 /** Whether this kernel frees every ICMPv6 message as dropped: before 6.4, which has a reason for consumed skbs. */
-bool frees_icmp6_as_dropped(const struct run *run);
+bool frees_icmp6_as_dropped(const struct run *run, const struct hook_row *hook);
 
 /** Whether Open vSwitch is loaded and drops without a word: before 6.7. */
-bool ovs_drops_silently(const struct run *run);
+bool ovs_drops_silently(const struct run *run, const struct hook_row *hook);
 
 /** Rows for the hooks that drop.bpf.h has bodies for, but the drop itself. */
 #define DROP_HOOKS                                                                                 \

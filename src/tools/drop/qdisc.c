@@ -194,8 +194,9 @@ static void finish(struct run *run)
 }
 
 /* a kretprobe does not know the arguments of the call that it ends; a drop seen inside enqueue() waits for its code */
-static bool needs_entry(const struct run *run)
+static bool needs_entry(const struct run *run, const struct hook_row *hook)
 {
+	(void)hook;
 	const struct probe *last = &run->probes[run->probe_count - 1];
 
 	return !strcmp(last->hook->name, "enqueued") &&
@@ -203,8 +204,9 @@ static bool needs_entry(const struct run *run)
 }
 
 /* where the tracepoint qdisc_drop stands for all other drops */
-static bool by_qdisc_drop(const struct run *run)
+static bool by_qdisc_drop(const struct run *run, const struct hook_row *hook)
 {
+	(void)hook;
 	return !strcmp(run->probes[0].target, "qdisc_drop");
 }
 

@@ -412,8 +412,9 @@ static void finish(struct run *run)
 	table_free(&state->seen_total);
 }
 
-static bool has_filter(const struct run *run)
+static bool has_filter(const struct run *run, const struct hook_row *hook)
 {
+	(void)hook;
 	return run->filtered;
 }
 
