@@ -63,7 +63,7 @@ uint64_t view_rows(struct run *run, const struct view_rows *view, const struct t
 	return shown;
 }
 
-static double report_seconds(const struct run *run, enum scope scope)
+double view_seconds(const struct run *run, enum scope scope)
 {
 	return (clock_now() - (scope == SCOPE_TOTAL ? run->started_ns : run->interval_started_ns)) /
 	       1e9;
@@ -79,7 +79,7 @@ void view_head(const struct run *run, enum scope scope, uint64_t drops, size_t r
 	clock_format(clock_wall(clock_now()), time, sizeof(time));
 	printf("%s%.19sZ  %s %.3g s: %" PRIu64 " drop%s in %zu row%s%s\n",
 	       scope == SCOPE_TOTAL ? "\n" : "", time, scope == SCOPE_TOTAL ? "all" : "last",
-	       report_seconds(run, scope), drops, drops == 1 ? "" : "s", rows, rows == 1 ? "" : "s",
+	       view_seconds(run, scope), drops, drops == 1 ? "" : "s", rows, rows == 1 ? "" : "s",
 	       more);
 }
 
@@ -97,7 +97,7 @@ void view_foot(struct run *run, enum scope scope, uint64_t drops, uint64_t shown
 	}
 	record = record_new(run, view_scope(scope));
 	record_time(record);
-	json_object_set_new(record, "seconds", json_real(report_seconds(run, scope)));
+	json_object_set_new(record, "seconds", json_real(view_seconds(run, scope)));
 	json_object_set_new(record, "drops", json_integer(drops));
 	json_object_set_new(record, "shown", json_integer(shown));
 	json_object_set_new(record, "rows", json_integer(rows));

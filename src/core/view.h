@@ -31,6 +31,8 @@ void view_head(const struct run *run, enum scope scope, uint64_t drops, size_t r
 void view_foot(struct run *run, enum scope scope, uint64_t drops, uint64_t shown, size_t rows,
 	       json_t *more);
 
+/** Length of the report: of the interval that ends now, or of the run. */
+double view_seconds(const struct run *run, enum scope scope);
 /** "interval" or "total", for JSON. */
 const char *view_scope(enum scope scope);
 

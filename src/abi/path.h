@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * path.h: packets in flight on a path, what a run tells the programs about the
+ * path, and what they count. A path is a graph: stages, and edges from one
+ * stage to the next that a packet can take. Each edge has a histogram.
+ */
+#ifndef NETSONDE_ABI_PATH_H
+#define NETSONDE_ABI_PATH_H
+
+#include "abi/hist.h"
+#include "abi/packet.h"
+#include "abi/types.h"
+
+/** Places on a packet's way. Which of them a run looks at is a table in path/. */
+enum path_stage {
+	STAGE_none,
+	STAGE_kick,	/* the guest's notification, before there is an skb */
+	STAGE_worker,	/* vhost's thread runs for it */
+	STAGE_tun,	/* tun_sendmsg(): vhost hands packets over */
+	STAGE_tap_in,	/* received from a guest on its tap */
+	STAGE_out,	/* IP output of this host */
+	STAGE_port_out,	/* handed to the device that is no NIC: Open vSwitch's internal port */
+	STAGE_nic,	/* from the driver into GRO */
+	STAGE_receive,	/* out of GRO into the stack */
+	STAGE_ovs,	/* Open vSwitch has it: key and flow lookup follow */
+	STAGE_upcall,	/* on its way to ovs-vswitchd */
+	STAGE_back,	/* back from ovs-vswitchd */
+	STAGE_actions,	/* flow known: actions begin */
+	STAGE_conntrack,
+	STAGE_again,	/* actions of a further lookup: recirculated */
+	STAGE_forward,	/* IP forwarding */
+	STAGE_port_in,	/* handed to the internal port's receive queue */
+	STAGE_backlog,	/* out of the CPU's backlog queue */
+	STAGE_ip,
+	STAGE_l4,	/* given to TCP, UDP, ICMP ... */
+	STAGE_socket,	/* in the socket's queue */
+	STAGE_read,	/* read by the application */
+	STAGE_qdisc,	/* given to the NIC's qdisc: Open vSwitch's send, or IP's */
+	STAGE_dequeue,	/* taken out of the qdisc */
+	STAGE_driver,	/* given to the NIC's driver */
+	STAGE_tap_out,	/* given to the tap: into its ring */
+	STAGE_vhost,	/* taken out of the ring by vhost */
+	STAGE_used,	/* the guest can see it: used ring written */
+	STAGE_irqfd,	/* the eventfd woke KVM */
+	STAGE_inject,	/* KVM injects the interrupt */
+	STAGE_MAX,
+};
+
+/** Cells before those of edges. */
+enum path_cell {
+	CELL_none,	/* no such edge */
+	CELL_total,	/* begin to end, without an upcall */
+	CELL_upcalled,	/* begin to end, with one */
+	CELL_other,	/* between two stages that are no edge */
+	CELL_EDGES,
+};
+#define PATH_CELLS 48
+
+/** What became of packets that began and did not end; each is a line of the ledger. */
+enum path_fate {
+	FATE_none,
+	FATE_dropped,
+	FATE_consumed,	/* freed as done with on another way than this path */
+	FATE_merged,	/* GRO or the socket made it a part of another packet */
+	FATE_replaced,	/* its memory began as another packet, its end was not seen */
+	FATE_evicted,	/* the table of packets in flight was full there */
+	FATE_ambiguous,	/* two packets that look the same were in ovs-vswitchd: not to be told apart */
+	FATE_upcall_lost,	/* could not be queued to ovs-vswitchd */
+	FATE_unreadable,	/* headers not at hand when it went to ovs-vswitchd */
+	FATE_timed_out,
+	FATE_MAX,
+};
+#define PATH_FATES 16	/* a power of two, not less than FATE_MAX */
+
+struct path_counts {
+	__u64 begun;
+	__u64 ended;
+	__u64 copies;	/* a stage seen again with the packet's data: a copy, or a second pass */
+	__u64 fates[PATH_FATES];
+};
+
+/** All that one CPU counts: the first members of a map's element, which ends with the cells in use. */
+struct path_cpu {
+	struct path_counts counts;
+	struct sonde_hist cells[PATH_CELLS];
+};
+
+#define PATH_DEVICES 16
+
+enum path_role {
+	ROLE_none,
+	ROLE_phy,
+	ROLE_vm,
+};
+
+struct path_device {
+	__u32 ifindex;
+	sonde_netns_id netns;
+	__u32 role;	/* enum path_role */
+};
+
+/** One packet in flight. */
+struct path_flight {
+	__u64 first, last;	/* ns: at the first and at the last stage */
+	__u64 skb;		/* that was seen last; in ovs-vswitchd: hash of the payload's first bytes */
+	__u32 seen;		/* stages, a bit each */
+	__u8 stage;
+	__u8 upcalled;
+	__u8 slow;		/* one stage took longer than its threshold */
+	__u8 payload;		/* bytes that the hash in skb covers */
+};
+
+/** Flights whose keys hash alike: the keys first, so that a miss touches one cache line. */
+#define PATH_WAYS 4
+struct path_bucket {
+	__u64 key[PATH_WAYS];	/* skb->head, in ovs-vswitchd a hash of the headers below 1 << 63; 0: free */
+	struct path_flight flight[PATH_WAYS];
+};
+
+/** One stage of a single packet. */
+struct path_hop {
+	__u64 at;	/* ns */
+	__u32 ifindex;
+	sonde_pid pid;	/* in a softirq: of the task that it interrupted */
+	__u16 cpu;
+	__u8 stage;	/* STAGE_none: the last hop was the one before */
+	__u8 unused[5];
+};
+
+#define PATH_HOPS 14
+/** First bytes from L3 on, kept for packets that are lost without an skb at hand. */
+#define PATH_BYTES 64
+
+struct path_trace {
+	__u32 hops;
+	__u32 unused;
+	__u16 eth_type;
+	__u16 bytes_at_hand;
+	__u32 unused_too;
+	__u8 bytes[PATH_BYTES];
+	struct path_hop hop[PATH_HOPS];
+};
+
+/** How a packet's record came to be. */
+typedef __u32 sonde_fate;	/* enum path_fate; FATE_none: it ended */
+
+/** A single packet: path details. */
+struct path_packet {
+	sonde_time at;		/* of the first stage */
+	__u64 took;		/* ns from the first to the last stage */
+	sonde_fate fate;
+	sonde_reason reason;	/* of a drop */
+	sonde_place place;
+	struct sonde_packet packet;
+	struct path_trace trace;
+};
+
+/** Drops by the last stage that was seen before. */
+struct path_drop {
+	__u32 stage;
+	sonde_reason reason;
+	sonde_place place;
+};
+
+#endif

@@ -1,0 +1,1086 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * engine: packets in flight through this host. Each stage is one program, which
+ * looks its packet up by skb->head, adds the time since the stage before to
+ * that edge's histogram, and notes the stage. A packet enters the table at a
+ * stage that begins the path, if the filter wants it, and leaves it at the
+ * path's end or when its skb is freed.
+ */
+#include "sonde.bpf.h"
+#include "abi/path.h"
+#include "kernel/ovs.h"
+#include "kernel/skb.h"
+#include "packet.bpf.h"
+#include "filter.bpf.h"
+#include "event.bpf.h"
+#include "hist.bpf.h"
+#include "identity.bpf.h"
+#include "drop.bpf.h"
+
+EVENT(path_packet);
+
+/* the stages of the path that this run looks at; set by path/engine.c */
+const volatile __u32 path_begins = 0, path_ends = 0;	/* bits by enum path_stage */
+const volatile __u8 path_edges[STAGE_MAX][STAGE_MAX] = {};	/* [to][from]: the cell */
+const volatile __u32 path_cells = CELL_EDGES;
+const volatile struct path_device path_devices[PATH_DEVICES] = {};
+const volatile __u32 path_device_count = 0;
+const volatile __u32 path_bucket_bits = 14;
+
+/* path details */
+const volatile __u32 cfg_details = 0;
+const volatile __u32 cfg_lost = 0;		/* events for packets that did not end */
+const volatile __u32 cfg_slow = 0;		/* thresholds are set: quick packets are no events */
+const volatile __u64 cfg_threshold = 0;		/* ns in all; 0: none */
+const volatile __u64 cfg_stage_threshold[STAGE_MAX] = {};	/* ns from this stage to the next */
+
+/*
+ * 0 as long as no packet is in flight: then a stage costs two instructions. Set
+ * by a packet that begins, cleared by user space when none has for a second.
+ */
+__u32 path_active = 0;
+/* 1 while packets may begin: from when all is attached until the run ends */
+__u32 path_open = 0;
+
+/* keys and flights; sizes are set by path/engine.c */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct path_bucket);
+} buckets SEC(".maps");
+
+/* stamps of single packets, for path details: one element a flight */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct path_trace);
+} traces SEC(".maps");
+
+/* one element a CPU; not a per-CPU map, which costs a call and cannot be mapped to user space */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct path_cpu));
+} cpus SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct path_drop);
+	__type(value, __u64);
+} path_drops SEC(".maps");
+
+/* where a flight stands */
+struct path_slot {
+	struct path_bucket *bucket;
+	struct path_flight *flight;
+	__u64 *key;
+	__u32 index;	/* of its trace */
+	__u32 unused;
+};
+
+static __always_inline struct path_cpu *path_here(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&cpus, &cpu);
+}
+
+static __always_inline void path_count(enum path_fate fate)
+{
+	struct path_cpu *here = path_here();
+	__u64 index = fate;
+
+	/* as in path_add() */
+	asm volatile("" : "+r"(index));
+	if (here)
+		__sync_fetch_and_add(&here->counts.fates[index & (PATH_FATES - 1)], 1);
+}
+
+/*
+ * The bound is in assembler because the compiler compares one copy of a number and uses another, of which
+ * the verifier then knows nothing. The cells end where the map's element ends.
+ */
+static __always_inline void path_add(struct path_cpu *here, __u64 cell, __u64 ns)
+{
+	const __u64 end = path_cells;
+
+	asm volatile("if %[cell] < %[end] goto +1\n\t%[cell] = 0" : [cell] "+r"(cell) : [end] "r"(end));
+	hist_add(&here->cells[cell], ns);
+}
+
+static __always_inline __u64 flight_key(enum sonde_access access, struct sk_buff *skb)
+{
+	return sonde_address_of(SONDE_READ(access, skb, head));
+}
+
+static __always_inline __u32 flight_set(__u64 key)
+{
+	return key * 0x9e3779b97f4a7c15ULL >> (64 - path_bucket_bits);
+}
+
+/* the way of a key in its bucket: false if it is in none */
+static __always_inline bool flight_way(struct path_slot *slot, __u32 set, __u64 key)
+{
+	struct path_bucket *bucket = slot->bucket;
+
+#pragma GCC unroll 4
+	for (__u32 way = 0; way < PATH_WAYS; way++) {
+		if (bucket->key[way] == key) {
+			slot->key = &bucket->key[way];
+			slot->flight = &bucket->flight[way];
+			slot->index = set * PATH_WAYS + way;
+			return true;
+		}
+	}
+	return false;
+}
+
+static __always_inline bool flight_find(struct path_slot *slot, __u64 key)
+{
+	__u32 set = flight_set(key);
+
+	slot->bucket = bpf_map_lookup_elem(&buckets, &set);
+	return slot->bucket && key && flight_way(slot, set, key);
+}
+
+static __always_inline void flight_free(struct path_slot *slot)
+{
+	*slot->key = 0;
+}
+
+/**
+ * A way for a new key: the one that has it already, else a free one, else that
+ * of the flight whose last stage is longest ago. What was there is counted.
+ * CPUs at once may take the same way: the ledger has one of the packets as lost.
+ */
+static __always_inline bool flight_claim(struct path_slot *slot, __u64 key)
+{
+	__u32 set = flight_set(key), oldest = 0;
+	struct path_bucket *bucket = bpf_map_lookup_elem(&buckets, &set);
+
+	slot->bucket = bucket;
+	if (!bucket || !key)
+		return false;
+	if (flight_way(slot, set, key)) {
+		path_count(FATE_replaced);
+		return true;
+	}
+	if (flight_way(slot, set, 0))
+		goto claimed;
+#pragma GCC unroll 4
+	for (__u32 way = 1; way < PATH_WAYS; way++) {
+		if (bucket->flight[way].last < bucket->flight[oldest & (PATH_WAYS - 1)].last)
+			oldest = way;
+	}
+	oldest &= PATH_WAYS - 1;
+	slot->key = &bucket->key[oldest];
+	slot->flight = &bucket->flight[oldest];
+	slot->index = set * PATH_WAYS + oldest;
+	path_count(FATE_evicted);
+claimed:
+	*slot->key = key;
+	return true;
+}
+
+/* PATH_BYTES from L3 on: what path details prints of a packet that was lost without an skb at hand */
+static __noinline int trace_bytes_direct(struct sk_buff *skb, struct path_trace *trace);
+static __noinline int trace_bytes_probe(struct sk_buff *skb, struct path_trace *trace);
+
+static __always_inline int trace_bytes(enum sonde_access access, struct sk_buff *skb, struct path_trace *trace)
+{
+	struct packet_place place;
+	struct packet_tags tags;
+	__u64 at_hand;
+
+	packet_locate(access, skb, &place, &tags);
+	at_hand = place.cursor.end > place.l3 ? place.cursor.end - place.l3 : 0;
+	if (at_hand > PATH_BYTES)
+		at_hand = PATH_BYTES;
+	trace->eth_type = place.type;
+	trace->bytes_at_hand = at_hand;
+	if (SONDE_COPY(trace->bytes, PATH_BYTES, (void *)(place.cursor.head + place.l3)))
+		trace->bytes_at_hand = 0;
+	return 0;
+}
+
+static __noinline int trace_bytes_direct(struct sk_buff *skb, struct path_trace *trace)
+{
+	return trace_bytes(SONDE_DIRECT, skb, trace);
+}
+
+static __noinline int trace_bytes_probe(struct sk_buff *skb, struct path_trace *trace)
+{
+	return trace_bytes(SONDE_PROBE, skb, trace);
+}
+
+static __always_inline struct path_trace *trace_of(const struct path_slot *slot)
+{
+	__u32 index = slot->index;
+
+	return bpf_map_lookup_elem(&traces, &index);
+}
+
+static __always_inline void trace_hop(struct path_trace *trace, enum sonde_access access, struct sk_buff *skb,
+				      __u32 stage, __u64 now)
+{
+	__u32 at = trace->hops;
+	struct net_device *dev;
+	struct path_hop *hop;
+
+	if (at >= PATH_HOPS)
+		return;
+	hop = &trace->hop[at];
+	dev = skb ? sonde_dev(access, skb) : NULL;
+	hop->at = now;
+	hop->ifindex = dev ? SONDE_READ(access, dev, ifindex) : 0;
+	hop->pid = bpf_get_current_pid_tgid();
+	hop->cpu = bpf_get_smp_processor_id();
+	hop->stage = stage;
+	if (at + 1 < PATH_HOPS)
+		trace->hop[at + 1].stage = STAGE_none;
+	trace->hops = at + 1;
+}
+
+/* how a packet's record ends */
+struct path_end {
+	__u64 place;
+	__u32 fate, reason;
+};
+
+static __always_inline void event_fill(struct path_packet *event, const struct path_flight *flight,
+				       const struct path_trace *trace, const struct path_end *end)
+{
+	event->at = flight->first;
+	event->took = flight->last - flight->first;
+	event->fate = end->fate;
+	event->reason = end->reason;
+	event->place = end->place;
+	bpf_probe_read_kernel(&event->trace, sizeof(event->trace), trace);
+}
+
+static __always_inline int event_send(void *ctx, enum sonde_access access, struct sk_buff *skb, __u32 index,
+				      struct path_flight *flight, const struct path_end *end)
+{
+	struct path_trace *trace = bpf_map_lookup_elem(&traces, &index);
+	struct path_packet *event;
+
+	if (!trace || !event_wanted())
+		return 0;
+	event = event_reserve(sizeof(*event));
+	if (!event)
+		return 0;
+	packet_parse(access, skb, &event->packet);
+	event_fill(event, flight, trace, end);
+	event_submit(ctx, event, sizeof(*event));
+	return 0;
+}
+
+static __noinline int event_direct(void *ctx, struct sk_buff *skb, __u32 index, struct path_flight *flight,
+				   const struct path_end *end)
+{
+	return event_send(ctx, SONDE_DIRECT, skb, index, flight, end);
+}
+
+static __noinline int event_probe(void *ctx, struct sk_buff *skb, __u32 index, struct path_flight *flight,
+				  const struct path_end *end)
+{
+	return event_send(ctx, SONDE_PROBE, skb, index, flight, end);
+}
+
+static __always_inline void path_event(void *ctx, enum sonde_access access, struct sk_buff *skb,
+				       const struct path_slot *slot, const struct path_end *end)
+{
+	if (access == SONDE_DIRECT)
+		event_direct(ctx, skb, slot->index, slot->flight, end);
+	else
+		event_probe(ctx, skb, slot->index, slot->flight, end);
+}
+
+/* the flight ends before the path does */
+static __always_inline void path_lose(void *ctx, enum sonde_access access, struct sk_buff *skb,
+				      struct path_slot *slot, const struct path_end *end)
+{
+	path_count(end->fate);
+	if (cfg_details && cfg_lost)
+		path_event(ctx, access, skb, slot, end);
+	flight_free(slot);
+}
+
+/* a packet has reached the end of the path */
+static __always_inline void path_finish(void *ctx, enum sonde_access access, struct sk_buff *skb,
+					struct path_cpu *here, struct path_slot *slot)
+{
+	struct path_flight *flight = slot->flight;
+	__u64 took = flight->last - flight->first;
+	const struct path_end end = { .fate = FATE_none };
+
+	__sync_fetch_and_add(&here->counts.ended, 1);
+	path_add(here, flight->upcalled ? CELL_upcalled : CELL_total, took);
+	if (cfg_details && (!cfg_slow || flight->slow || (cfg_threshold && took >= cfg_threshold)))
+		path_event(ctx, access, skb, slot, &end);
+	flight_free(slot);
+}
+
+/* added to a stage: it counts only where the path has an edge to it; its hook fires for other devices too */
+#define PATH_IF_EDGE 0x100
+
+/* the stage itself, for a packet that is in flight */
+static __always_inline void path_step(void *ctx, enum sonde_access access, struct sk_buff *skb,
+				      struct path_slot *slot, __u32 where)
+{
+	struct path_flight *flight = slot->flight;
+	struct path_cpu *here = path_here();
+	__u32 from, cell, stage = where & (PATH_IF_EDGE - 1);
+	__u64 now, took;
+
+	if (!here || stage >= STAGE_MAX)
+		return;
+	if (stage == STAGE_actions && flight->seen & 1U << STAGE_actions)
+		stage = STAGE_again;
+	from = flight->stage;
+	if (from >= STAGE_MAX)
+		return;
+	cell = path_edges[stage][from];
+	if (cell == CELL_none) {
+		if (where & PATH_IF_EDGE)
+			return;
+		/* a copy is somewhere that the packet has been, or it goes a way that the path does not know */
+		if (flight->seen & 1U << stage) {
+			__sync_fetch_and_add(&here->counts.copies, 1);
+			return;
+		}
+		cell = CELL_other;
+	}
+	now = bpf_ktime_get_ns();
+	took = now - flight->last;
+	path_add(here, cell, took);
+	flight->last = now;
+	flight->stage = stage;
+	flight->seen |= 1U << stage;
+	flight->skb = (__u64)skb;
+	if (cfg_details) {
+		struct path_trace *trace = trace_of(slot);
+
+		if (cfg_stage_threshold[from] && took >= cfg_stage_threshold[from])
+			flight->slow = 1;
+		if (trace)
+			trace_hop(trace, access, skb, stage, now);
+	}
+	if (path_ends & 1U << stage)
+		path_finish(ctx, access, skb, here, slot);
+}
+
+/* functions of their own: filter and flight together would need more stack than a program may have */
+static __noinline int wanted_direct(struct sk_buff *skb)
+{
+	return sonde_forget(filter_pass(SONDE_DIRECT, skb));
+}
+
+static __noinline int wanted_probe(struct sk_buff *skb)
+{
+	return sonde_forget(filter_pass(SONDE_PROBE, skb));
+}
+
+static __always_inline bool path_wanted(enum sonde_access access, struct sk_buff *skb)
+{
+	return !flt.set || (access == SONDE_DIRECT ? wanted_direct(skb) : wanted_probe(skb));
+}
+
+static __always_inline void path_begin(enum sonde_access access, struct sk_buff *skb, __u64 key, __u32 stage)
+{
+	struct path_cpu *here = path_here();
+	struct path_flight *flight;
+	struct path_slot slot;
+
+	if (!here)
+		return;
+	if (!path_active)
+		path_active = 1;
+	if (!flight_claim(&slot, key))
+		return;
+	flight = slot.flight;
+	flight->first = flight->last = bpf_ktime_get_ns();
+	flight->skb = (__u64)skb;
+	flight->seen = 1U << stage;
+	flight->stage = stage;
+	flight->upcalled = 0;
+	flight->slow = 0;
+	__sync_fetch_and_add(&here->counts.begun, 1);
+	if (cfg_details) {
+		struct path_trace *trace = trace_of(&slot);
+
+		if (!trace)
+			return;
+		trace->hops = 0;
+		if (access == SONDE_DIRECT)
+			trace_bytes_direct(skb, trace);
+		else
+			trace_bytes_probe(skb, trace);
+		trace_hop(trace, access, skb, stage, flight->first);
+	}
+}
+
+/* one function for all stages and not inlined: the verifier makes of it what each program needs */
+static __noinline int stage_direct(void *ctx, struct sk_buff *skb, __u32 stage)
+{
+	struct path_slot slot;
+
+	if (flight_find(&slot, flight_key(SONDE_DIRECT, skb)))
+		path_step(ctx, SONDE_DIRECT, skb, &slot, stage);
+	return 0;
+}
+
+static __noinline int stage_probe(void *ctx, struct sk_buff *skb, __u32 stage)
+{
+	struct path_slot slot;
+
+	if (flight_find(&slot, flight_key(SONDE_PROBE, skb)))
+		path_step(ctx, SONDE_PROBE, skb, &slot, stage);
+	return 0;
+}
+
+/* a stage in the middle of a path */
+static __always_inline int path_stage(void *ctx, enum sonde_access access, struct sk_buff *skb, __u32 stage)
+{
+	if (!path_active)
+		return 0;
+	return access == SONDE_DIRECT ? stage_direct(ctx, skb, stage) : stage_probe(ctx, skb, stage);
+}
+
+/* a stage that begins the path, unless the packet has begun at an earlier one */
+static __always_inline int first_do(void *ctx, enum sonde_access access, struct sk_buff *skb, __u32 stage)
+{
+	__u64 key = flight_key(access, skb);
+	struct path_slot slot;
+
+	if (path_active && flight_find(&slot, key)) {
+		if (slot.flight->skb == (__u64)skb && slot.flight->stage < STAGE_MAX &&
+		    path_edges[stage][slot.flight->stage]) {
+			path_step(ctx, access, skb, &slot, stage);
+			return 0;
+		}
+		/* a clone, such as the original of a packet that TCP sends again */
+		path_count(FATE_replaced);
+		flight_free(&slot);
+	}
+	if (path_open && path_begins & 1U << stage && path_wanted(access, skb))
+		path_begin(access, skb, key, stage);
+	return 0;
+}
+
+static __noinline int first_direct(void *ctx, struct sk_buff *skb, __u32 stage)
+{
+	return first_do(ctx, SONDE_DIRECT, skb, stage);
+}
+
+static __noinline int first_probe(void *ctx, struct sk_buff *skb, __u32 stage)
+{
+	return first_do(ctx, SONDE_PROBE, skb, stage);
+}
+
+static __always_inline int path_stage_first(void *ctx, enum sonde_access access, struct sk_buff *skb, __u32 stage)
+{
+	return access == SONDE_DIRECT ? first_direct(ctx, skb, stage) : first_probe(ctx, skb, stage);
+}
+
+/* what a device is to this path */
+static __always_inline int role_do(enum sonde_access access, struct net_device *dev)
+{
+	__u32 ifindex = SONDE_READ(access, dev, ifindex);
+
+	/* unrolled so that the verifier removes what is not used */
+#pragma GCC unroll 16
+	for (__u32 i = 0; i < PATH_DEVICES; i++) {
+		if (i >= path_device_count)
+			break;
+		if (ifindex == path_devices[i].ifindex &&
+		    BPF_CORE_READ(dev, nd_net.net, ns.inum) == path_devices[i].netns)
+			return path_devices[i].role;
+	}
+	return ROLE_none;
+}
+
+static __noinline int role_direct(struct net_device *dev)
+{
+	return role_do(SONDE_DIRECT, dev);
+}
+
+static __noinline int role_probe(struct net_device *dev)
+{
+	return role_do(SONDE_PROBE, dev);
+}
+
+static __always_inline __u32 path_role(enum sonde_access access, struct net_device *dev)
+{
+	return access == SONDE_DIRECT ? role_direct(dev) : role_probe(dev);
+}
+
+/* stages that are a function called with the skb at a fixed place among its arguments */
+#define STAGE_BODY(body, function, stage, argument)                                                \
+	static __always_inline int body(void *ctx, const __u64 *args, enum sonde_access access)    \
+	{                                                                                          \
+		return function(ctx, access, (struct sk_buff *)args[argument], stage);             \
+	}
+
+STAGE_BODY(at_out, path_stage_first, STAGE_out, 2)
+STAGE_BODY(at_ovs, path_stage, STAGE_ovs, 1)
+STAGE_BODY(at_actions, path_stage, STAGE_actions, 1)
+STAGE_BODY(at_conntrack, path_stage, STAGE_conntrack, 1)
+STAGE_BODY(at_forward, path_stage, STAGE_forward, 0)
+STAGE_BODY(at_ip, path_stage, STAGE_ip, 0)
+STAGE_BODY(at_l4, path_stage, STAGE_l4, 1)
+STAGE_BODY(at_socket, path_stage, STAGE_socket, 1)
+STAGE_BODY(at_read, path_stage, STAGE_read, 1)
+STAGE_BODY(at_copied, path_stage, STAGE_read, 0)
+
+/* __ip_local_out(net, sk, skb), ip6_output(net, sk, skb): TCP over IPv6 calls only the second one */
+HOOK_FUNCTION(out4, __ip_local_out, at_out)
+HOOK_FUNCTION(out6, __ip6_local_out, at_out)
+
+/* also what is forwarded comes here: that was received */
+static __always_inline int at_out_late(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	struct sk_buff *skb = (struct sk_buff *)args[2];
+	struct path_slot slot;
+
+	if (SONDE_READ(access, skb, skb_iif))
+		return 0;
+	if (path_active && flight_find(&slot, flight_key(access, skb)) && slot.flight->stage == STAGE_out &&
+	    slot.flight->skb == (__u64)skb)
+		return 0;
+	return path_stage_first(ctx, access, skb, STAGE_out);
+}
+
+HOOK_FUNCTION(out6_late, ip6_output, at_out_late)
+
+HOOK_FUNCTION(ovs, ovs_vport_receive, at_ovs)
+HOOK_FUNCTION(actions, ovs_execute_actions, at_actions)
+HOOK_FUNCTION(conntrack, ovs_ct_execute, at_conntrack)
+HOOK_FUNCTION(forward4, ip_forward, at_forward)
+HOOK_FUNCTION(forward6, ip6_forward, at_forward)
+HOOK_FUNCTION(ip4, ip_rcv_core, at_ip)
+HOOK_FUNCTION(ip6, ip6_rcv_core, at_ip)
+HOOK_FUNCTION(l4_4, ip_protocol_deliver_rcu, at_l4)
+HOOK_FUNCTION(l4_6, ip6_protocol_deliver_rcu, at_l4)
+HOOK_FUNCTION(socket_udp, __udp_enqueue_schedule_skb, at_socket)
+HOOK_FUNCTION(socket_tcp, tcp_queue_rcv, at_socket)
+HOOK_FUNCTION(read_udp, skb_consume_udp, at_read)
+HOOK_TRACEPOINT(read_copy, skb_copy_datagram_iovec, at_copied)
+
+/* tracepoints that fire for each device: the device tells which stage it is */
+
+/* net_dev_queue(skb) */
+static __always_inline int at_queue(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	struct sk_buff *skb = (struct sk_buff *)args[0];
+
+	if (!path_active)
+		return 0;
+	switch (path_role(access, SONDE_READ(access, skb, dev))) {
+	case ROLE_phy:
+		return path_stage(ctx, access, skb, STAGE_qdisc);
+	case ROLE_none:
+		return path_stage(ctx, access, skb, STAGE_port_out | PATH_IF_EDGE);
+	}
+	return 0;
+}
+
+/* net_dev_start_xmit(skb, dev) */
+static __always_inline int at_xmit(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	struct sk_buff *skb = (struct sk_buff *)args[0];
+	__u32 role;
+
+	if (!path_active)
+		return 0;
+	role = path_role(access, (struct net_device *)args[1]);
+	if (role == ROLE_none)
+		return 0;
+	return path_stage(ctx, access, skb, role == ROLE_phy ? STAGE_driver : STAGE_tap_out);
+}
+
+/* qdisc_dequeue(qdisc, txq, packets, skb): skb is NULL when there was none */
+static __always_inline int at_dequeue(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	struct sk_buff *skb = (struct sk_buff *)args[3];
+
+	return skb ? path_stage(ctx, access, skb, STAGE_dequeue | PATH_IF_EDGE) : 0;
+}
+
+/* netif_receive_skb(skb) */
+static __always_inline int at_receive(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	struct sk_buff *skb = (struct sk_buff *)args[0];
+
+	switch (path_role(access, SONDE_READ(access, skb, dev))) {
+	case ROLE_phy:
+		return path_stage_first(ctx, access, skb, STAGE_receive);
+	case ROLE_vm:
+		return path_stage_first(ctx, access, skb, STAGE_tap_in);
+	}
+	return path_stage(ctx, access, skb, STAGE_backlog | PATH_IF_EDGE);
+}
+
+/* netif_rx(skb) */
+static __always_inline int at_port_in(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	return path_stage(ctx, access, (struct sk_buff *)args[0], STAGE_port_in | PATH_IF_EDGE);
+}
+
+/* what this CPU's driver gives to GRO; only one packet at a time, as GRO runs in one softirq */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} gro_packets SEC(".maps");
+
+/* napi_gro_receive_entry(skb), napi_gro_frags_entry(skb) */
+static __always_inline int at_nic(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	struct sk_buff *skb = (struct sk_buff *)args[0];
+	__u64 *packet;
+	__u32 zero = 0;
+
+	if (path_role(access, SONDE_READ(access, skb, dev)) != ROLE_phy)
+		return 0;
+	path_stage_first(ctx, access, skb, STAGE_nic);
+	packet = bpf_map_lookup_elem(&gro_packets, &zero);
+	if (packet)
+		*packet = flight_key(access, skb);
+	return 0;
+}
+
+/* enum gro_result, since 3.0: the first two say that the packet is a part of another one now */
+#define GRO_MERGED_FREE 1
+
+/* napi_gro_receive_exit(ret), napi_gro_frags_exit(ret) */
+static __always_inline int at_merged(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	struct path_slot slot;
+	__u64 *packet;
+	__u32 zero = 0;
+
+	packet = bpf_map_lookup_elem(&gro_packets, &zero);
+	if (!packet || !*packet)
+		return 0;
+	if ((__u32)args[0] <= GRO_MERGED_FREE && flight_find(&slot, *packet)) {
+		path_count(FATE_merged);
+		flight_free(&slot);
+	}
+	*packet = 0;
+	return 0;
+}
+
+HOOK_TRACEPOINT(queue, net_dev_queue, at_queue)
+HOOK_TRACEPOINT(xmit, net_dev_start_xmit, at_xmit)
+HOOK_TRACEPOINT(dequeue, qdisc_dequeue, at_dequeue)
+HOOK_TRACEPOINT(receive, netif_receive_skb, at_receive)
+HOOK_TRACEPOINT(port_in, netif_rx, at_port_in)
+HOOK_TRACEPOINT(nic, napi_gro_receive_entry, at_nic)
+HOOK_TRACEPOINT(nic_frags, napi_gro_frags_entry, at_nic)
+HOOK_TRACEPOINT(merged, napi_gro_receive_exit, at_merged)
+HOOK_TRACEPOINT(merged_frags, napi_gro_frags_exit, at_merged)
+
+/* through ovs-vswitchd: the packet's memory is another one afterwards, so its looks are the key meanwhile */
+
+static __always_inline void flight_copy(struct path_slot *to, const struct path_slot *from)
+{
+	*to->flight = *from->flight;
+	if (cfg_details) {
+		struct path_trace *source = trace_of(from), *target = trace_of(to);
+
+		if (source && target)
+			bpf_probe_read_kernel(target, sizeof(*target), source);
+	}
+}
+
+static __noinline int identity_direct(struct sk_buff *skb, struct identity *identity)
+{
+	struct packet_place place;
+	struct packet_tags tags;
+
+	packet_locate(SONDE_DIRECT, skb, &place, &tags);
+	identity_of(&place, IDENTITY_PAYLOAD, identity);
+	return 0;
+}
+
+static __noinline int identity_probe(struct sk_buff *skb, struct identity *identity)
+{
+	struct packet_place place;
+	struct packet_tags tags;
+
+	packet_locate(SONDE_PROBE, skb, &place, &tags);
+	identity_of(&place, IDENTITY_PAYLOAD, identity);
+	return 0;
+}
+
+#define UPCALL_AMBIGUOUS 2	/* path_flight.upcalled: another packet that looks the same is on its way too */
+
+/* the flight with this look that is in ovs-vswitchd; its payload is compared as far as it was known */
+static __always_inline bool flight_find_look(struct path_slot *slot, const struct identity *identity)
+{
+	__u32 set = flight_set(identity->headers);
+	struct path_bucket *bucket = bpf_map_lookup_elem(&buckets, &set);
+
+	slot->bucket = bucket;
+	if (!bucket)
+		return false;
+#pragma GCC unroll 4
+	for (__u32 way = 0; way < PATH_WAYS; way++) {
+		struct path_flight *flight = &bucket->flight[way];
+
+		if (bucket->key[way] != identity->headers || flight->payload != identity->length ||
+		    flight->skb != identity->payload)
+			continue;
+		slot->key = &bucket->key[way];
+		slot->flight = flight;
+		slot->index = set * PATH_WAYS + way;
+		return true;
+	}
+	return false;
+}
+
+/* a way for a packet that goes to ovs-vswitchd; more than one can have the same key */
+static __always_inline bool flight_claim_look(struct path_slot *slot, __u64 key)
+{
+	__u32 set = flight_set(key);
+
+	slot->bucket = bpf_map_lookup_elem(&buckets, &set);
+	if (!slot->bucket || !flight_way(slot, set, 0))
+		return false;
+	*slot->key = key;
+	return true;
+}
+
+#define UPCALL_MISS 1	/* OVS_PACKET_CMD_MISS */
+
+/*
+ * queue_userspace_packet(dp, skb, key, upcall_info, cutlen): once a segment. A
+ * flow's own action can send copies there too: only a miss takes the packet.
+ */
+static __always_inline int upcall_do(void *ctx, enum sonde_access access, struct sk_buff *skb, struct dp_upcall_info *info)
+{
+	struct path_slot slot, there;
+	struct identity identity;
+
+	if (!path_active || !flight_find(&slot, flight_key(access, skb)))
+		return 0;
+	if (bpf_core_type_exists(struct dp_upcall_info)) {
+		if (BPF_CORE_READ(info, cmd) != UPCALL_MISS)
+			return 0;
+	} else if (slot.flight->stage != STAGE_ovs && slot.flight->stage != STAGE_conntrack) {
+		return 0;
+	}
+	path_step(ctx, access, skb, &slot, STAGE_upcall);
+	if (access == SONDE_DIRECT)
+		identity_direct(skb, &identity);
+	else
+		identity_probe(skb, &identity);
+	if (!identity.headers) {
+		path_count(FATE_unreadable);
+		flight_free(&slot);
+		return 0;
+	}
+	if (flight_find_look(&there, &identity)) {
+		there.flight->upcalled = UPCALL_AMBIGUOUS;
+		path_count(FATE_ambiguous);
+		flight_free(&slot);
+		return 0;
+	}
+	if (!flight_claim_look(&there, identity.headers)) {
+		path_count(FATE_evicted);
+		flight_free(&slot);
+		return 0;
+	}
+	flight_copy(&there, &slot);
+	there.flight->skb = identity.payload;
+	there.flight->payload = identity.length;
+	there.flight->upcalled = 1;
+	flight_free(&slot);
+	return 0;
+}
+
+static __noinline int upcall_direct(void *ctx, struct sk_buff *skb, struct dp_upcall_info *info)
+{
+	return upcall_do(ctx, SONDE_DIRECT, skb, info);
+}
+
+static __noinline int upcall_probe(void *ctx, struct sk_buff *skb, struct dp_upcall_info *info)
+{
+	return upcall_do(ctx, SONDE_PROBE, skb, info);
+}
+
+static __always_inline int at_upcall(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	struct sk_buff *skb = (struct sk_buff *)args[1];
+	struct dp_upcall_info *info = (struct dp_upcall_info *)args[3];
+
+	return access == SONDE_DIRECT ? upcall_direct(ctx, skb, info) : upcall_probe(ctx, skb, info);
+}
+
+HOOK_FUNCTION(upcall, queue_userspace_packet, at_upcall)
+
+/* the frame that ovs-vswitchd sends back lies at skb->data, and nothing is known of it yet */
+static __always_inline int frame_identity(enum sonde_access access, struct sk_buff *skb, __u32 payload,
+					  struct identity *identity)
+{
+	struct packet_frame frame = {};
+	struct wire_eth eth;
+
+	packet_ask(access, skb, &frame.place);
+	frame.data = sonde_address_of(SONDE_READ(access, skb, data)) - frame.place.cursor.head;
+	frame.place.mac = frame.data;
+	frame.device = PACKET_ETHER;
+	identity->headers = 0;
+	if (packet_read_frame(&frame, &eth))
+		identity_of(&frame.place, payload, identity);
+	return 0;
+}
+
+static __noinline int frame_identity_direct(struct sk_buff *skb, __u32 payload, struct identity *identity)
+{
+	return frame_identity(SONDE_DIRECT, skb, payload, identity);
+}
+
+static __noinline int frame_identity_probe(struct sk_buff *skb, __u32 payload, struct identity *identity)
+{
+	return frame_identity(SONDE_PROBE, skb, payload, identity);
+}
+
+/* how many bytes of payload the flights with this key have hashed: those of the first that is not IDENTITY_PAYLOAD */
+static __always_inline __u32 flight_payload(__u64 key)
+{
+	__u32 set = flight_set(key), payload = IDENTITY_PAYLOAD;
+	struct path_bucket *bucket = bpf_map_lookup_elem(&buckets, &set);
+
+	if (!bucket)
+		return payload;
+#pragma GCC unroll 4
+	for (__u32 way = 0; way < PATH_WAYS; way++) {
+		if (bucket->key[way] == key && bucket->flight[way].payload < payload)
+			payload = bucket->flight[way].payload;
+	}
+	return payload;
+}
+
+/* ovs_flow_key_extract_userspace(net, attr, skb, key, log): the packet is a new skb with what was sent back */
+static __always_inline int back_do(void *ctx, enum sonde_access access, struct sk_buff *skb)
+{
+	struct path_slot there, slot;
+	struct identity identity;
+	__u32 payload = IDENTITY_PAYLOAD;
+
+	if (!path_active)
+		return 0;
+#pragma GCC unroll 2
+	for (int turn = 0; turn < 2; turn++) {
+		if (access == SONDE_DIRECT)
+			frame_identity_direct(skb, payload, &identity);
+		else
+			frame_identity_probe(skb, payload, &identity);
+		if (!identity.headers)
+			return 0;
+		if (flight_find_look(&there, &identity))
+			break;
+		/* a packet of which less was in the linear area when it left */
+		payload = flight_payload(identity.headers);
+		if (turn || payload == IDENTITY_PAYLOAD)
+			return 0;
+	}
+	if (there.flight->upcalled == UPCALL_AMBIGUOUS) {
+		path_count(FATE_ambiguous);
+		flight_free(&there);
+		return 0;
+	}
+	if (!flight_claim(&slot, flight_key(access, skb)))
+		return 0;
+	flight_copy(&slot, &there);
+	flight_free(&there);
+	path_step(ctx, access, skb, &slot, STAGE_back);
+	return 0;
+}
+
+static __noinline int back_direct(void *ctx, struct sk_buff *skb)
+{
+	return back_do(ctx, SONDE_DIRECT, skb);
+}
+
+static __noinline int back_probe(void *ctx, struct sk_buff *skb)
+{
+	return back_do(ctx, SONDE_PROBE, skb);
+}
+
+static __always_inline int at_back(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	struct sk_buff *skb = (struct sk_buff *)args[2];
+
+	return access == SONDE_DIRECT ? back_direct(ctx, skb) : back_probe(ctx, skb);
+}
+
+HOOK_FUNCTION(back, ovs_flow_key_extract_userspace, at_back)
+
+/* returns not 0 when ovs-vswitchd cannot be asked: its socket is full, or nobody listens */
+SEC("fexit/queue_userspace_packet") int upcall_lost__fx__queue_userspace_packet(__u64 *ctx)
+{
+	struct sk_buff *skb = (struct sk_buff *)ctx[1];
+	struct identity identity;
+	struct path_slot slot;
+
+	if (!path_active || !(int)ctx[5])
+		return 0;
+	identity_direct(skb, &identity);
+	if (!identity.headers || !flight_find_look(&slot, &identity))
+		return 0;
+	path_count(FATE_upcall_lost);
+	flight_free(&slot);
+	return 0;
+}
+
+/* the skb's memory moves while it is on its way */
+
+/* flights by skb, between entry and exit of a function that gives the skb another head */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, __u64);
+} moves SEC(".maps");
+
+/* pskb_expand_head(skb, nhead, ntail, gfp) */
+SEC("fentry/pskb_expand_head") int move__fe__pskb_expand_head(__u64 *ctx)
+{
+	struct sk_buff *skb = (struct sk_buff *)ctx[0];
+	__u64 key, id = ctx[0];
+	struct path_slot slot;
+
+	if (!path_active)
+		return 0;
+	key = flight_key(SONDE_DIRECT, skb);
+	if (flight_find(&slot, key) && slot.flight->skb == id)
+		bpf_map_update_elem(&moves, &id, &key, BPF_ANY);
+	return 0;
+}
+
+static __always_inline void flight_move(__u64 from, __u64 to, __u64 skb)
+{
+	struct path_slot old, new;
+
+	if (from == to || !flight_find(&old, from) || !flight_claim(&new, to))
+		return;
+	flight_copy(&new, &old);
+	new.flight->skb = skb;
+	flight_free(&old);
+}
+
+SEC("fexit/pskb_expand_head") int moved__fx__pskb_expand_head(__u64 *ctx)
+{
+	struct sk_buff *skb = (struct sk_buff *)ctx[0];
+	__u64 *from, key, id = ctx[0];
+
+	if (!path_active)
+		return 0;
+	from = bpf_map_lookup_elem(&moves, &id);
+	if (!from)
+		return 0;
+	key = *from;
+	bpf_map_delete_elem(&moves, &id);
+	flight_move(key, flight_key(SONDE_DIRECT, skb), id);
+	return 0;
+}
+
+/* __skb_gso_segment(skb, features, tx_path): the first segment stands for the packet */
+SEC("fexit/__skb_gso_segment") int segmented__fx____skb_gso_segment(__u64 *ctx)
+{
+	struct sk_buff *skb = (struct sk_buff *)ctx[0], *first = (struct sk_buff *)ctx[3];
+
+	/* an error as a pointer is no skb */
+	if (!path_active || !first || ctx[3] >= (__u64)-4095)
+		return 0;
+	flight_move(flight_key(SONDE_DIRECT, skb), flight_key(SONDE_PROBE, first), ctx[3]);
+	return 0;
+}
+
+/* the end of an skb is the end of its flight */
+
+static __always_inline int freed_do(void *ctx, enum sonde_access access, struct sk_buff *skb,
+				    const struct path_end *end)
+{
+	struct path_slot slot;
+
+	if (!flight_find(&slot, flight_key(access, skb)))
+		return 0;
+	/* of a clone: the packet itself is elsewhere */
+	if (slot.flight->skb != (__u64)skb)
+		return 0;
+	if (end->fate == FATE_dropped) {
+		struct path_drop drop = {
+			.stage = slot.flight->stage,
+			.reason = end->reason,
+			.place = end->place,
+		};
+		__u64 *count, one = 1;
+
+		count = bpf_map_lookup_elem(&path_drops, &drop);
+		if (count)
+			__sync_fetch_and_add(count, 1);
+		else if (bpf_map_update_elem(&path_drops, &drop, &one, BPF_NOEXIST))
+			loss_add(LOSS_rows);
+	}
+	path_lose(ctx, access, skb, &slot, end);
+	return 0;
+}
+
+static __noinline int freed_direct(void *ctx, struct sk_buff *skb, const struct path_end *end)
+{
+	return freed_do(ctx, SONDE_DIRECT, skb, end);
+}
+
+static __noinline int freed_probe(void *ctx, struct sk_buff *skb, const struct path_end *end)
+{
+	return freed_do(ctx, SONDE_PROBE, skb, end);
+}
+
+static __always_inline int path_freed(void *ctx, enum sonde_access access, struct sk_buff *skb,
+				      const struct path_end *end)
+{
+	if (!path_active)
+		return 0;
+	return access == SONDE_DIRECT ? freed_direct(ctx, skb, end) : freed_probe(ctx, skb, end);
+}
+
+/* consume_skb(skb) */
+static __always_inline int at_consume(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	const struct path_end end = { .fate = FATE_consumed };
+
+	return path_freed(ctx, access, (struct sk_buff *)args[0], &end);
+}
+
+/* kfree_skb(skb, location, reason) */
+static __always_inline int at_drop(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	struct drop drop = drop_read(args);
+	const struct path_end end = { .fate = FATE_dropped, .reason = drop.reason, .place = drop.place };
+
+	return path_freed(ctx, access, drop.skb, &end);
+}
+
+/* kfree_skb_partial(skb, head_stolen): TCP has made it a part of the packet before */
+static __always_inline int at_coalesced(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	const struct path_end end = { .fate = FATE_merged };
+
+	return path_freed(ctx, access, (struct sk_buff *)args[0], &end);
+}
+
+HOOK_TRACEPOINT(consume, consume_skb, at_consume)
+HOOK_TRACEPOINT(drop, kfree_skb, at_drop)
+HOOK_FUNCTION(coalesced, kfree_skb_partial, at_coalesced)

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * path.h: paths as tables, and the engine that the path tools share: it turns a
+ * table into the rodata of engine.bpf.c and what that counted into figures.
+ */
+#ifndef NETSONDE_PATH_PATH_H
+#define NETSONDE_PATH_PATH_H
+
+#include "abi/path.h"
+#include "core/tool.h"
+
+/** What a stage is called. */
+struct path_stage_row {
+	const char *name; /* in JSON and in --threshold */
+	const char *words; /* for people */
+};
+
+extern const struct path_stage_row path_stages[STAGE_MAX];
+
+/** A packet can go from one stage to the next. */
+struct path_edge {
+	enum path_stage from, to;
+};
+
+/** One path: edges in the order in which they are shown. */
+struct path {
+	const char *name;
+	const char *words;
+	const struct path_edge *edges; /* ends with STAGE_none */
+	uint32_t begins, ends; /* stages, a bit each */
+	uint32_t ends_at_socket; /* with --socket */
+	bool needs_phy, needs_vm;
+};
+
+/** path_find: the path of this name, or NULL. */
+const struct path *path_find(const char *name);
+
+/** Figures of one cell over a time. */
+struct path_figure {
+	struct sonde_hist hist;
+};
+
+/** The state of a run of any path tool; a tool's own state begins with it. */
+struct path_run {
+	const struct path *path;
+	const char *path_name, *direction; /* as typed */
+	const char *phy, *vm;
+	uint64_t threshold_ns, timeout_ns;
+	uint32_t socket, in_flight;
+	uint32_t stages; /* of the path, a bit each */
+	uint32_t cells; /* in use */
+	uint8_t edge_cell[PATH_CELLS]; /* by index of the path's edge */
+	uint32_t edge_count;
+
+	/* maps as they lie in the kernel */
+	char *cpus;
+	size_t cpu_size;
+	int cpu_count;
+	struct path_bucket *buckets;
+	struct path_trace *traces;
+	uint32_t bucket_count;
+	volatile uint32_t *active, *open;
+	uint64_t begun_before; /* at the last tick */
+
+	/* sums over all CPUs: at the last report, and since then */
+	struct path_counts counts_total, counts_interval, timed_out;
+	struct sonde_hist *total, *interval; /* [cells]; total as the kernel has it, max of the whole run */
+	uint64_t timed_out_total, timed_out_before;
+	void (*lost)(struct run *run, struct path_flight *flight, uint32_t index); /* timed out, or NULL */
+};
+
+/** Option rows that all path tools have, for their tables; STATE: the struct that begins with struct path_run. */
+extern const struct option_row path_option_rows[];
+extern const struct hook_row path_hooks[];
+
+/** path_configure: path, devices, edges and sizes into rodata. As tool.configure. */
+int path_configure(struct run *run);
+int path_loaded(struct run *run);
+void path_attached(struct run *run);
+void path_tick(struct run *run);
+void path_ending(struct run *run);
+void path_finish(struct run *run);
+
+/** path_take: reads what was counted since the last call into state->interval and adds it up. */
+int path_take(struct run *run);
+/** Packets in flight now. */
+uint64_t path_in_flight(const struct run *run);
+
+/** view.c: the report of path summary. */
+int path_report(struct run *run, enum scope scope);
+/** {"dropped": n, ...} of what is not zero. */
+json_t *path_fates_json(const struct path_counts *counts);
+const char *path_fate_words(enum path_fate fate);
+const char *path_fate_name(enum path_fate fate);
+
+#endif

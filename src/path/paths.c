@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* paths.c: the paths there are: stages, and which stage can follow which. */
+#include <string.h>
+
+#include "path/path.h"
+
+const struct path_stage_row path_stages[STAGE_MAX] = {
+	[STAGE_kick] = { "kick", "guest kick" },
+	[STAGE_worker] = { "worker", "vhost runs" },
+	[STAGE_tun] = { "tun", "tun send" },
+	[STAGE_tap_in] = { "tap_in", "tap receive" },
+	[STAGE_out] = { "out", "IP output" },
+	[STAGE_port_out] = { "port_out", "internal port xmit" },
+	[STAGE_nic] = { "nic", "NIC receive (GRO)" },
+	[STAGE_receive] = { "receive", "stack receive" },
+	[STAGE_ovs] = { "ovs", "OVS receive, lookup" },
+	[STAGE_upcall] = { "upcall", "upcall" },
+	[STAGE_back] = { "back", "back from upcall" },
+	[STAGE_actions] = { "actions", "OVS actions" },
+	[STAGE_conntrack] = { "conntrack", "OVS conntrack" },
+	[STAGE_again] = { "again", "OVS actions (recirculated)" },
+	[STAGE_forward] = { "forward", "IP forward" },
+	[STAGE_port_in] = { "port_in", "OVS send to internal port" },
+	[STAGE_backlog] = { "backlog", "out of backlog" },
+	[STAGE_ip] = { "ip", "IP receive" },
+	[STAGE_l4] = { "l4", "TCP/UDP/ICMP" },
+	[STAGE_socket] = { "socket", "socket queue" },
+	[STAGE_read] = { "read", "read by application" },
+	[STAGE_qdisc] = { "qdisc", "OVS/IP send, qdisc" },
+	[STAGE_dequeue] = { "dequeue", "qdisc dequeue" },
+	[STAGE_driver] = { "driver", "NIC driver" },
+	[STAGE_tap_out] = { "tap_out", "tap xmit, ring" },
+	[STAGE_vhost] = { "vhost", "vhost takes it" },
+	[STAGE_used] = { "used", "in guest's ring" },
+	[STAGE_irqfd] = { "irqfd", "irqfd" },
+	[STAGE_inject] = { "inject", "interrupt injected" },
+};
+
+/* Open vSwitch, from receive to actions: the same in each path */
+#define OVS_EDGES                                                                                  \
+	{ STAGE_ovs, STAGE_actions }, { STAGE_ovs, STAGE_upcall }, { STAGE_upcall, STAGE_back },   \
+	{ STAGE_back, STAGE_actions }, { STAGE_actions, STAGE_conntrack },                         \
+	{ STAGE_conntrack, STAGE_again }, { STAGE_actions, STAGE_again },                          \
+	{ STAGE_again, STAGE_again }, { STAGE_again, STAGE_conntrack },                            \
+	{ STAGE_conntrack, STAGE_upcall }, { STAGE_again, STAGE_upcall },                          \
+	{ STAGE_actions, STAGE_upcall }, { STAGE_back, STAGE_again }
+
+/* Open vSwitch sends to a stage */
+#define OVS_SENDS(to) { STAGE_actions, to }, { STAGE_again, to }, { STAGE_conntrack, to }
+
+#define NIC_IN { STAGE_nic, STAGE_receive }, { STAGE_receive, STAGE_ovs }
+#define NIC_OUT                                                                                    \
+	{ STAGE_qdisc, STAGE_driver }, { STAGE_qdisc, STAGE_dequeue }, { STAGE_dequeue, STAGE_driver }
+#define GUEST_OUT                                                                                  \
+	{ STAGE_kick, STAGE_worker }, { STAGE_worker, STAGE_tun }, { STAGE_tun, STAGE_tap_in },    \
+	{ STAGE_tap_in, STAGE_ovs }
+#define GUEST_IN                                                                                   \
+	{ STAGE_tap_out, STAGE_vhost }, { STAGE_vhost, STAGE_used }, { STAGE_vhost, STAGE_irqfd }, \
+	{ STAGE_irqfd, STAGE_inject }, { STAGE_irqfd, STAGE_used }, { STAGE_inject, STAGE_used }
+#define EDGES_END { STAGE_none, STAGE_none }
+
+static const struct path_edge host_tx[] = {
+	{ STAGE_out, STAGE_port_out }, { STAGE_port_out, STAGE_ovs }, OVS_EDGES,
+	OVS_SENDS(STAGE_qdisc), { STAGE_out, STAGE_qdisc }, NIC_OUT, EDGES_END,
+};
+
+static const struct path_edge host_rx[] = {
+	NIC_IN, OVS_EDGES, OVS_SENDS(STAGE_port_in), { STAGE_port_in, STAGE_backlog },
+	{ STAGE_backlog, STAGE_ip }, { STAGE_receive, STAGE_ip }, { STAGE_ip, STAGE_l4 },
+	{ STAGE_l4, STAGE_socket }, { STAGE_socket, STAGE_read }, { STAGE_l4, STAGE_read },
+	EDGES_END,
+};
+
+static const struct path_edge vm_tx[] = {
+	GUEST_OUT, OVS_EDGES, OVS_SENDS(STAGE_qdisc), NIC_OUT, EDGES_END,
+};
+
+static const struct path_edge vm_rx[] = {
+	NIC_IN, OVS_EDGES, OVS_SENDS(STAGE_tap_out), GUEST_IN, EDGES_END,
+};
+
+static const struct path_edge vm_vm[] = {
+	GUEST_OUT, OVS_EDGES, OVS_SENDS(STAGE_tap_out), GUEST_IN, EDGES_END,
+};
+
+static const struct path_edge forward[] = {
+	NIC_IN, OVS_EDGES, { STAGE_receive, STAGE_ip }, { STAGE_ip, STAGE_forward },
+	{ STAGE_forward, STAGE_qdisc }, OVS_SENDS(STAGE_qdisc), NIC_OUT, EDGES_END,
+};
+
+#define BIT(stage) (1U << (stage))
+
+static const struct path paths[] = {
+	{ "host-tx", "what this host sends", host_tx, BIT(STAGE_out), BIT(STAGE_driver), 0, true,
+	  false },
+	{ "host-rx", "what this host receives", host_rx, BIT(STAGE_nic) | BIT(STAGE_receive),
+	  BIT(STAGE_l4), BIT(STAGE_read), true, false },
+	{ "vm-tx", "what a guest sends", vm_tx, BIT(STAGE_tap_in), BIT(STAGE_driver), 0, true,
+	  true },
+	{ "vm-rx", "what a guest receives", vm_rx, BIT(STAGE_nic) | BIT(STAGE_receive),
+	  BIT(STAGE_used), 0, true, true },
+	{ "vm-vm", "from guest to guest", vm_vm, BIT(STAGE_tap_in), BIT(STAGE_used), 0, false,
+	  true },
+	{ "forward", "from NIC to NIC", forward, BIT(STAGE_nic) | BIT(STAGE_receive),
+	  BIT(STAGE_driver), 0, true, false },
+};
+
+const struct path *path_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		if (!strcmp(paths[i].name, name))
+			return &paths[i];
+	}
+	return NULL;
+}

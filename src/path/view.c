@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* view.c: the report of path summary: stages in order, to one scale, and where the tail is. */
+#include <bpf/bpf.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/hist.h"
+#include "core/ksym.h"
+#include "core/object.h"
+#include "core/reason.h"
+#include "core/record.h"
+#include "core/view.h"
+#include "path/path.h"
+
+#define BAR 20
+
+static const struct {
+	const char *name, *words;
+} fates[FATE_MAX] = {
+	[FATE_dropped] = { "dropped", "dropped" },
+	[FATE_consumed] = { "consumed", "left the path: consumed elsewhere on this host" },
+	[FATE_merged] = { "merged", "became a part of another packet (GRO, TCP)" },
+	[FATE_replaced] = { "replaced", "memory began again as another packet, end not seen" },
+	[FATE_evicted] = { "evicted", "pushed out of the full table of packets (--in-flight)" },
+	[FATE_ambiguous] = { "ambiguous", "looked like another packet in ovs-vswitchd: not matched" },
+	[FATE_upcall_lost] = { "upcall_lost", "upcalls lost: ovs-vswitchd could not be asked" },
+	[FATE_unreadable] = { "unreadable", "headers not at hand at the upcall: not matched" },
+	[FATE_timed_out] = { "timed_out", "did not go on within --timeout" },
+};
+
+const char *path_fate_name(enum path_fate fate)
+{
+	return fate < FATE_MAX ? fates[fate].name : NULL;
+}
+
+const char *path_fate_words(enum path_fate fate)
+{
+	return fate < FATE_MAX ? fates[fate].words : NULL;
+}
+
+json_t *path_fates_json(const struct path_counts *counts)
+{
+	json_t *object = json_object();
+
+	for (int fate = FATE_dropped; fate < FATE_MAX; fate++) {
+		if (counts->fates[fate])
+			json_object_set_new(object, fates[fate].name,
+					    json_integer(counts->fates[fate]));
+	}
+	return object;
+}
+
+/* "1.25us": four characters of number and a unit that suits */
+static const char *time_text(char *text, size_t size, double ns)
+{
+	static const struct {
+		double ns;
+		const char *unit;
+	} units[] = { { 1e9, "s" }, { 1e6, "ms" }, { 1e3, "us" }, { 1, "ns" } };
+	size_t i = 0;
+
+	while (i < 3 && ns < units[i].ns)
+		i++;
+	ns /= units[i].ns;
+	snprintf(text, size, "%.*f%s", i == 3 || ns >= 100 ? 0 : ns >= 10 ? 1 : 2, ns,
+		 units[i].unit);
+	return text;
+}
+
+static const double percents[] = { 50, 90, 95, 99, 99.9 };
+static const char *const percent_names[] = { "p50", "p90", "p95", "p99", "p99.9" };
+static const char *const percent_keys[] = { "p50_ns", "p90_ns", "p95_ns", "p99_ns", "p999_ns" };
+#define PERCENTS (sizeof(percents) / sizeof(percents[0]))
+
+static void row_text(const char *words, const struct sonde_hist *hist, uint64_t whole)
+{
+	char text[32];
+
+	printf("  %-50s %9" PRIu64 " %9s", words, (uint64_t)hist->count,
+	       time_text(text, sizeof(text), hist->count ? (double)hist->sum / hist->count : 0));
+	for (size_t i = 0; i < PERCENTS; i++)
+		printf(" %8s", time_text(text, sizeof(text), hist_percentile(hist, percents[i])));
+	printf(" %8s", time_text(text, sizeof(text), hist->max));
+	if (whole) {
+		printf("  %5.1f %% ", 100.0 * hist->sum / whole);
+		for (uint64_t i = 0; i < (hist->sum * BAR + whole / 2) / whole; i++)
+			putchar('#');
+	}
+	putchar('\n');
+}
+
+static void figures_json(json_t *record, const struct sonde_hist *hist, uint64_t whole)
+{
+	json_object_set_new(record, "count", json_integer(hist->count));
+	json_object_set_new(record, "sum_ns", json_integer(hist->sum));
+	json_object_set_new(record, "mean_ns",
+			    json_real(hist->count ? (double)hist->sum / hist->count : 0));
+	for (size_t i = 0; i < PERCENTS; i++)
+		json_object_set_new(record, percent_keys[i],
+				    json_integer(hist_percentile(hist, percents[i])));
+	json_object_set_new(record, "max_ns", json_integer(hist->max));
+	if (whole)
+		json_object_set_new(record, "share", json_real((double)hist->sum / whole));
+}
+
+static json_t *record_of(const struct run *run, enum scope scope, const char *type)
+{
+	const struct path_run *state = run->state;
+	json_t *record = record_new(run, type);
+
+	json_object_set_new(record, "scope", json_string(view_scope(scope)));
+	json_object_set_new(record, "path", json_string(state->path->name));
+	return record;
+}
+
+static void edge_show(struct run *run, enum scope scope, const struct path_edge *edge,
+		      const struct sonde_hist *hist, uint64_t whole)
+{
+	char words[80];
+	json_t *record;
+
+	if (!hist->count)
+		return;
+	if (!run->json) {
+		snprintf(words, sizeof(words), "%s -> %s", path_stages[edge->from].words,
+			 path_stages[edge->to].words);
+		row_text(words, hist, whole);
+		return;
+	}
+	record = record_of(run, scope, "stage");
+	json_object_set_new(record, "from", json_string(path_stages[edge->from].name));
+	json_object_set_new(record, "to", json_string(path_stages[edge->to].name));
+	figures_json(record, hist, whole);
+	record_print(run, record);
+}
+
+static void total_show(struct run *run, enum scope scope, const char *way, const char *words,
+		       const struct sonde_hist *hist)
+{
+	json_t *record;
+
+	if (!hist->count)
+		return;
+	if (!run->json) {
+		row_text(words, hist, 0);
+		return;
+	}
+	record = record_of(run, scope, "path");
+	json_object_set_new(record, "way", json_string(way));
+	figures_json(record, hist, 0);
+	record_print(run, record);
+}
+
+static void head_text(const struct run *run, enum scope scope, const struct path_counts *counts)
+{
+	const struct path_run *state = run->state;
+	char time[CLOCK_TEXT];
+
+	clock_format(clock_wall(clock_now()), time, sizeof(time));
+	printf("%s%.19sZ  %s %.3g s, %s (%s): %" PRIu64 " packets began, %" PRIu64 " ended\n",
+	       scope == SCOPE_TOTAL ? "\n" : "", time, scope == SCOPE_TOTAL ? "all" : "last",
+	       view_seconds(run, scope), state->path->name, state->path->words,
+	       (uint64_t)counts->begun, (uint64_t)counts->ended);
+	printf("  %-50s %9s %9s", "from -> to", "packets", "mean");
+	for (size_t i = 0; i < PERCENTS; i++)
+		printf(" %8s", percent_names[i]);
+	printf(" %8s  share of all time\n", "max");
+}
+
+/* the stage whose slowest packets are slowest */
+static const struct path_edge *tail_find(const struct path_run *state, const struct sonde_hist *cells,
+					 uint64_t *worst)
+{
+	const struct path_edge *tail = NULL;
+
+	*worst = 0;
+	for (uint32_t i = 0; i < state->edge_count; i++) {
+		const struct sonde_hist *hist = &cells[state->edge_cell[i]];
+		uint64_t value = state->edge_cell[i] ? hist_percentile(hist, 99.9) : 0;
+
+		if (value <= *worst)
+			continue;
+		*worst = value;
+		tail = &state->path->edges[i];
+	}
+	return tail;
+}
+
+/* [{"count", "stage", "reason", "place"}, ...] since the start */
+static json_t *drops_json(const struct run *run)
+{
+	int map = object_map(run, "path_drops");
+	struct path_drop key, *previous = NULL, next;
+	json_t *list = json_array();
+	uint64_t count;
+
+	while (!bpf_map_get_next_key(map, previous, &next)) {
+		char place[160];
+		const char *reason = reason_name(next.reason);
+
+		key = next;
+		previous = &key;
+		if (bpf_map_lookup_elem(map, &key, &count) || key.stage >= STAGE_MAX)
+			continue;
+		ksym_format(key.place, place, sizeof(place));
+		json_array_append_new(
+			list,
+			json_pack("{s:I, s:s, s:s?, s:s}", "count", (json_int_t)count, "after",
+				  path_stages[key.stage].name, "reason", reason, "place", place));
+	}
+	return list;
+}
+
+static uint64_t fates_sum(const struct path_counts *counts)
+{
+	uint64_t sum = 0;
+
+	for (int fate = FATE_dropped; fate < FATE_MAX; fate++)
+		sum += counts->fates[fate];
+	return sum;
+}
+
+static void foot_text(struct run *run, enum scope scope, const struct path_counts *counts,
+		      uint64_t in_flight, int64_t lost, const struct path_edge *tail, uint64_t worst,
+		      uint64_t share_sum, uint64_t whole)
+{
+	char text[32];
+	json_t *drops, *drop;
+	size_t i;
+
+	if (tail)
+		printf("  the tail is at %s -> %s: one packet in 1000 takes %s or more there; it has "
+		       "%.0f %% of all time\n",
+		       path_stages[tail->from].words, path_stages[tail->to].words,
+		       time_text(text, sizeof(text), worst), whole ? 100.0 * share_sum / whole : 0);
+	for (int fate = FATE_dropped; fate < FATE_MAX; fate++) {
+		if (counts->fates[fate])
+			printf("  %" PRIu64 " %s\n", (uint64_t)counts->fates[fate],
+			       fates[fate].words);
+	}
+	if (in_flight)
+		printf("  %" PRIu64 " still in flight\n", in_flight);
+	if (counts->copies)
+		printf("  %" PRIu64 " times a copy of a packet passed a stage again: not counted\n",
+		       (uint64_t)counts->copies);
+	if (scope != SCOPE_TOTAL)
+		return;
+	if (lost)
+		printf("  %" PRId64 " lost by us\n", lost);
+	drops = drops_json(run);
+	json_array_foreach(drops, i, drop)
+		printf("  %" JSON_INTEGER_FORMAT " dropped after %s: %s at %s\n",
+		       json_integer_value(json_object_get(drop, "count")),
+		       json_string_value(json_object_get(drop, "after")),
+		       json_is_string(json_object_get(drop, "reason"))
+			       ? json_string_value(json_object_get(drop, "reason"))
+			       : "no reason given",
+		       json_string_value(json_object_get(drop, "place")));
+	json_decref(drops);
+}
+
+static void foot_json(struct run *run, enum scope scope, const struct path_counts *counts,
+		      uint64_t in_flight, int64_t lost, const struct path_edge *tail, uint64_t worst)
+{
+	const struct path_run *state = run->state;
+	json_t *record = record_new(run, view_scope(scope));
+
+	record_time(record);
+	json_object_set_new(record, "path", json_string(state->path->name));
+	json_object_set_new(record, "seconds", json_real(view_seconds(run, scope)));
+	json_object_set_new(record, "begun", json_integer(counts->begun));
+	json_object_set_new(record, "ended", json_integer(counts->ended));
+	json_object_set_new(record, "not_ended", path_fates_json(counts));
+	json_object_set_new(record, "in_flight", json_integer(in_flight));
+	json_object_set_new(record, "copies", json_integer(counts->copies));
+	if (tail)
+		json_object_set_new(record, "tail",
+				    json_pack("{s:s, s:s, s:I}", "from", path_stages[tail->from].name,
+					      "to", path_stages[tail->to].name, "p999_ns",
+					      (json_int_t)worst));
+	else
+		json_object_set_new(record, "tail", json_null());
+	if (scope == SCOPE_TOTAL) {
+		json_object_set_new(record, "lost_by_us", json_integer(lost));
+		json_object_set_new(record, "drops", drops_json(run));
+	}
+	record_print(run, record);
+}
+
+int path_report(struct run *run, enum scope scope)
+{
+	struct path_run *state = run->state;
+	const struct sonde_hist *cells;
+	const struct path_counts *counts;
+	const struct path_edge *tail;
+	uint64_t whole, worst, in_flight, tail_sum = 0;
+	int64_t lost;
+
+	/* the total follows the last interval */
+	if (scope == SCOPE_INTERVAL)
+		path_take(run);
+	cells = scope == SCOPE_TOTAL ? state->total : state->interval;
+	counts = scope == SCOPE_TOTAL ? &state->counts_total : &state->counts_interval;
+	in_flight = path_in_flight(run);
+	lost = counts->begun - counts->ended - fates_sum(counts) - in_flight;
+	whole = cells[CELL_other].sum;
+	for (uint32_t i = 0; i < state->edge_count; i++)
+		whole += state->edge_cell[i] ? cells[state->edge_cell[i]].sum : 0;
+	if (!run->json)
+		head_text(run, scope, counts);
+	for (uint32_t i = 0; i < state->edge_count; i++) {
+		if (state->edge_cell[i])
+			edge_show(run, scope, &state->path->edges[i], &cells[state->edge_cell[i]],
+				  whole);
+	}
+	total_show(run, scope, "other", "between stages that this path does not join",
+		   &cells[CELL_other]);
+	total_show(run, scope, "direct", "all the way, without an upcall", &cells[CELL_total]);
+	total_show(run, scope, "upcall", "all the way, with an upcall", &cells[CELL_upcalled]);
+	tail = tail_find(state, cells, &worst);
+	for (uint32_t i = 0; tail && i < state->edge_count; i++) {
+		if (&state->path->edges[i] == tail)
+			tail_sum = cells[state->edge_cell[i]].sum;
+	}
+	if (run->json)
+		foot_json(run, scope, counts, in_flight, lost, tail, worst);
+	else
+		foot_text(run, scope, counts, in_flight, lost, tail, worst, tail_sum, whole);
+	if (!run->json)
+		record_flush(run);
+	return 0;
+}
