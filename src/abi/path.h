@@ -123,7 +123,7 @@ struct path_hop {
 	__u32 ifindex;
 	sonde_pid pid;	/* in a softirq: of the task that it interrupted */
 	__u16 cpu;
-	__u8 stage;	/* STAGE_none: the last hop was the one before */
+	__u8 stage;
 	__u8 unused[5];
 };
 
@@ -141,18 +141,20 @@ struct path_trace {
 	struct path_hop hop[PATH_HOPS];
 };
 
-/** How a packet's record came to be. */
-typedef __u32 sonde_fate;	/* enum path_fate; FATE_none: it ended */
+/** How a packet's way ended, and each stage of it. */
+struct path_way {
+	__u64 place;		/* of a drop: who freed it */
+	__u32 reason;		/* of a drop */
+	__u32 fate;		/* enum path_fate; FATE_none: it arrived */
+	struct path_trace trace;
+};
 
 /** A single packet: path details. */
 struct path_packet {
 	sonde_time at;		/* of the first stage */
-	__u64 took;		/* ns from the first to the last stage */
-	sonde_fate fate;
-	sonde_reason reason;	/* of a drop */
-	sonde_place place;
+	sonde_nanoseconds took;	/* from the first to the last stage */
 	struct sonde_packet packet;
-	struct path_trace trace;
+	struct path_way more;	/* printed by the tool */
 };
 
 /** Drops by the last stage that was seen before. */

@@ -11,6 +11,8 @@
 
 /** CLOCK_MONOTONIC in ns (bpf_ktime_get_ns); printed as RFC 3339 wall time and as ns since 1970. */
 typedef __u64 sonde_time;
+/** A time span in ns. */
+typedef __u64 sonde_nanoseconds;
 /** A number of things. */
 typedef __u64 sonde_count;
 /** A size in bytes. */

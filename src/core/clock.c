@@ -33,3 +33,19 @@ void clock_format(uint64_t wall_ns, char *text, size_t size)
 	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &utc);
 	snprintf(text, size, "%s.%09lluZ", date, (unsigned long long)(wall_ns % 1000000000ULL));
 }
+
+const char *clock_span(char *text, double ns)
+{
+	static const struct {
+		double ns;
+		const char *unit;
+	} units[] = { { 1e9, "s" }, { 1e6, "ms" }, { 1e3, "us" }, { 1, "ns" } };
+	size_t i = 0;
+
+	while (i < 3 && ns < units[i].ns)
+		i++;
+	ns /= units[i].ns;
+	snprintf(text, CLOCK_SPAN, "%.*f%s", i == 3 || ns >= 100 ? 0 : ns >= 10 ? 1 : 2, ns,
+		 units[i].unit);
+	return text;
+}

@@ -15,4 +15,9 @@ void clock_format(uint64_t wall_ns, char *text, size_t size);
 
 #define CLOCK_TEXT 40
 
+/** clock_span: "1.25us": three or four digits and a unit that suits; returns text. */
+const char *clock_span(char *text, double ns);
+
+#define CLOCK_SPAN 32
+
 #endif

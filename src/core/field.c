@@ -50,6 +50,21 @@ static void time_text(const struct field *field, const void *value, FILE *to)
 	fputs(text, to);
 }
 
+static void nanoseconds_json(const struct field *field, const void *value, json_t *object)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s_ns", field->name);
+	json_object_set_new(object, name, json_integer(number(field, value)));
+}
+
+static void nanoseconds_text(const struct field *field, const void *value, FILE *to)
+{
+	char text[CLOCK_SPAN];
+
+	fprintf(to, "%s %s", field->name, clock_span(text, number(field, value)));
+}
+
 static void reason_json(const struct field *field, const void *value, json_t *object)
 {
 	uint32_t reason = number(field, value);
@@ -344,6 +359,8 @@ static const struct field_type types[] = {
 	{ "sonde_time",
 	  "\"time\": {\"type\": \"string\", \"format\": \"date-time\"}, \"time_ns\": {\"type\": \"integer\"}",
 	  false, time_json, time_text },
+	{ "sonde_nanoseconds", "\"%s_ns\": {\"type\": \"integer\", \"minimum\": 0}", false,
+	  nanoseconds_json, nanoseconds_text },
 	{ "sonde_count", SCHEMA_NUMBER, false, number_json, number_text },
 	{ "sonde_bytes", SCHEMA_NUMBER, false, number_json, number_text },
 	{ "sonde_reason", SCHEMA_STRING_OR_NULL, false, reason_json, reason_text },

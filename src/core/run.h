@@ -10,6 +10,8 @@ int run_init(struct run *run, const struct tool *tool);
 /** run_examine: all that comes before the load: what would be attached here. Returns 0 or -errno with run->why set. */
 int run_examine(struct run *run);
 void run_free(struct run *run);
+/** run_event: prints an event, from the programs or made by the tool. */
+void run_event(struct run *run, const void *event, size_t size);
 /** {"hook", "target", "by"} of a probe. */
 json_t *run_probe_json(const struct probe *probe);
 

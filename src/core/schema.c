@@ -24,7 +24,7 @@ int schema_load(const struct btf *btf, const char *name, struct schema *schema)
 		struct field *field = &schema->fields[schema->count];
 		const char *member_name = btf__name_by_offset(btf, member->name_off);
 
-		if (!strcmp(member_name, "unused"))
+		if (!strcmp(member_name, "unused") || !strcmp(member_name, "more"))
 			continue;
 		if (schema->count == SCHEMA_FIELDS_MAX)
 			return -E2BIG;

@@ -26,7 +26,7 @@ struct schema {
 };
 
 /**
- * schema_load: the members of struct name in btf; padding (members named unused) is left out.
+ * schema_load: the members of struct name in btf; padding (named unused) and what the tool prints itself (named more) are left out.
  * Returns 0, -ENOENT if there is no such struct, -E2BIG if it has too many members.
  */
 int schema_load(const struct btf *btf, const char *name, struct schema *schema);

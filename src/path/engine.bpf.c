@@ -25,6 +25,7 @@ const volatile __u8 path_edges[STAGE_MAX][STAGE_MAX] = {};	/* [to][from]: the ce
 const volatile __u32 path_cells = CELL_EDGES;
 const volatile struct path_device path_devices[PATH_DEVICES] = {};
 const volatile __u32 path_device_count = 0;
+const volatile __u32 path_netns = 0;	/* whose IP output begins path host-tx */
 const volatile __u32 path_bucket_bits = 14;
 
 /* path details */
@@ -243,27 +244,14 @@ static __always_inline void trace_hop(struct path_trace *trace, enum sonde_acces
 	hop->pid = bpf_get_current_pid_tgid();
 	hop->cpu = bpf_get_smp_processor_id();
 	hop->stage = stage;
-	if (at + 1 < PATH_HOPS)
-		trace->hop[at + 1].stage = STAGE_none;
 	trace->hops = at + 1;
 }
 
-/* how a packet's record ends */
+/* how a packet's way ended */
 struct path_end {
 	__u64 place;
 	__u32 fate, reason;
 };
-
-static __always_inline void event_fill(struct path_packet *event, const struct path_flight *flight,
-				       const struct path_trace *trace, const struct path_end *end)
-{
-	event->at = flight->first;
-	event->took = flight->last - flight->first;
-	event->fate = end->fate;
-	event->reason = end->reason;
-	event->place = end->place;
-	bpf_probe_read_kernel(&event->trace, sizeof(event->trace), trace);
-}
 
 static __always_inline int event_send(void *ctx, enum sonde_access access, struct sk_buff *skb, __u32 index,
 				      struct path_flight *flight, const struct path_end *end)
@@ -277,7 +265,12 @@ static __always_inline int event_send(void *ctx, enum sonde_access access, struc
 	if (!event)
 		return 0;
 	packet_parse(access, skb, &event->packet);
-	event_fill(event, flight, trace, end);
+	event->at = flight->first;
+	event->took = flight->last - flight->first;
+	event->more.place = end->place;
+	event->more.reason = end->reason;
+	event->more.fate = end->fate;
+	bpf_probe_read_kernel(&event->more.trace, sizeof(event->more.trace), trace);
 	event_submit(ctx, event, sizeof(*event));
 	return 0;
 }
@@ -529,7 +522,6 @@ static __always_inline __u32 path_role(enum sonde_access access, struct net_devi
 		return function(ctx, access, (struct sk_buff *)args[argument], stage);             \
 	}
 
-STAGE_BODY(at_out, path_stage_first, STAGE_out, 2)
 STAGE_BODY(at_ovs, path_stage, STAGE_ovs, 1)
 STAGE_BODY(at_actions, path_stage, STAGE_actions, 1)
 STAGE_BODY(at_conntrack, path_stage, STAGE_conntrack, 1)
@@ -540,7 +532,20 @@ STAGE_BODY(at_socket, path_stage, STAGE_socket, 1)
 STAGE_BODY(at_read, path_stage, STAGE_read, 1)
 STAGE_BODY(at_copied, path_stage, STAGE_read, 0)
 
+/* of all hosts that share this kernel, the one in the namespace that netsonde runs in or --netns names */
+static __always_inline bool path_at_home(enum sonde_access access, struct net *net)
+{
+	return SONDE_READ(access, net, ns.inum) == path_netns;
+}
+
 /* __ip_local_out(net, sk, skb), ip6_output(net, sk, skb): TCP over IPv6 calls only the second one */
+static __always_inline int at_out(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	if (!path_at_home(access, (struct net *)args[0]))
+		return 0;
+	return path_stage_first(ctx, access, (struct sk_buff *)args[2], STAGE_out);
+}
+
 HOOK_FUNCTION(out4, __ip_local_out, at_out)
 HOOK_FUNCTION(out6, __ip6_local_out, at_out)
 
@@ -550,7 +555,7 @@ static __always_inline int at_out_late(void *ctx, const __u64 *args, enum sonde_
 	struct sk_buff *skb = (struct sk_buff *)args[2];
 	struct path_slot slot;
 
-	if (SONDE_READ(access, skb, skb_iif))
+	if (SONDE_READ(access, skb, skb_iif) || !path_at_home(access, (struct net *)args[0]))
 		return 0;
 	if (path_active && flight_find(&slot, flight_key(access, skb)) && slot.flight->stage == STAGE_out &&
 	    slot.flight->skb == (__u64)skb)

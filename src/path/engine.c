@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "abi/filter.h"
 #include "core/clock.h"
 #include "core/object.h"
 #include "core/option.h"
@@ -32,7 +33,7 @@ static int text_keep(const char **to, const char *value, char *why, size_t size)
 	return 0;
 }
 
-static int path_parse(struct run *run, const char *value, char *why, size_t size)
+int path_parse(struct run *run, const char *value, char *why, size_t size)
 {
 	struct path_run *state = run->state;
 
@@ -43,7 +44,7 @@ static int path_parse(struct run *run, const char *value, char *why, size_t size
 	return -EINVAL;
 }
 
-static int direction_parse(struct run *run, const char *value, char *why, size_t size)
+int path_direction_parse(struct run *run, const char *value, char *why, size_t size)
 {
 	struct path_run *state = run->state;
 
@@ -53,17 +54,17 @@ static int direction_parse(struct run *run, const char *value, char *why, size_t
 	return -EINVAL;
 }
 
-static int phy_parse(struct run *run, const char *value, char *why, size_t size)
+int path_phy_parse(struct run *run, const char *value, char *why, size_t size)
 {
 	return text_keep(&((struct path_run *)run->state)->phy, value, why, size);
 }
 
-static int vm_parse(struct run *run, const char *value, char *why, size_t size)
+int path_vm_parse(struct run *run, const char *value, char *why, size_t size)
 {
 	return text_keep(&((struct path_run *)run->state)->vm, value, why, size);
 }
 
-static int socket_parse(struct run *run, const char *value, char *why, size_t size)
+int path_socket_parse(struct run *run, const char *value, char *why, size_t size)
 {
 	(void)value;
 	(void)why;
@@ -72,7 +73,7 @@ static int socket_parse(struct run *run, const char *value, char *why, size_t si
 	return 0;
 }
 
-static int timeout_parse(struct run *run, const char *value, char *why, size_t size)
+int path_timeout_parse(struct run *run, const char *value, char *why, size_t size)
 {
 	struct path_run *state = run->state;
 
@@ -84,7 +85,7 @@ static int timeout_parse(struct run *run, const char *value, char *why, size_t s
 	return 0;
 }
 
-static int in_flight_parse(struct run *run, const char *value, char *why, size_t size)
+int path_in_flight_parse(struct run *run, const char *value, char *why, size_t size)
 {
 	struct path_run *state = run->state;
 	char *end;
@@ -99,22 +100,7 @@ static int in_flight_parse(struct run *run, const char *value, char *why, size_t
 }
 
 const struct option_row path_option_rows[] = {
-	{ OPTION_PARSED, "path", "PATH", "host-tx, host-rx, vm-tx, vm-rx, vm-vm or forward",
-	  .parse = path_parse },
-	{ OPTION_PARSED, "direction", "tx|rx",
-	  "instead of --path: what this host sends or receives, with --vm-interface the guest",
-	  .parse = direction_parse },
-	{ OPTION_PARSED, "phy-interface", "LIST",
-	  "the NICs, by name; a bond stands for its members", .parse = phy_parse },
-	{ OPTION_PARSED, "vm-interface", "LIST",
-	  "the guests' taps, by name, or pid:N for all taps of that QEMU", .parse = vm_parse },
-	{ OPTION_FLAG_PARSED, "socket", NULL,
-	  "host-rx: go on to the socket's queue and the application that reads it",
-	  .parse = socket_parse },
-	{ OPTION_PARSED, "timeout", "TIME",
-	  "a packet that is longer on its way is given up (default 5s)", .parse = timeout_parse },
-	{ OPTION_PARSED, "in-flight", "N", "room for N packets at once (default 65536)",
-	  .parse = in_flight_parse },
+	PATH_OPTIONS,
 	{ OPTION_END },
 };
 
@@ -192,6 +178,8 @@ static int device_add(struct run *run, const char *option, const char *name, __u
 	}
 	if (stat("/proc/self/ns/net", &netns))
 		return -errno;
+	if (!rodata->path_netns)
+		rodata->path_netns = run->filter->set & FILTER_NETNS ? run->filter->netns : netns.st_ino;
 	rodata->path_devices[rodata->path_device_count++] = (struct path_device){
 		.ifindex = ifindex, .netns = netns.st_ino, .role = role
 	};

@@ -66,10 +66,39 @@ struct path_run {
 	struct path_counts counts_total, counts_interval, timed_out;
 	struct sonde_hist *total, *interval; /* [cells]; total as the kernel has it, max of the whole run */
 	uint64_t timed_out_total, timed_out_before;
-	void (*lost)(struct run *run, struct path_flight *flight, uint32_t index); /* timed out, or NULL */
+	/** NULL, or called for each packet that timed out. */
+	void (*lost)(struct run *run, struct path_flight *flight, uint32_t index);
 };
 
-/** Option rows that all path tools have, for their tables; STATE: the struct that begins with struct path_run. */
+/** Option rows that all path tools have, for their tables. */
+#define PATH_OPTIONS                                                                               \
+	{ OPTION_PARSED, "path", "PATH", "host-tx, host-rx, vm-tx, vm-rx, vm-vm or forward",       \
+	  .parse = path_parse },                                                                   \
+	{ OPTION_PARSED, "direction", "tx|rx",                                                     \
+	  "instead of --path: what this host sends or receives, with --vm-interface the guest",    \
+	  .parse = path_direction_parse },                                                         \
+	{ OPTION_PARSED, "phy-interface", "LIST",                                                  \
+	  "the NICs, by name; a bond stands for its members", .parse = path_phy_parse },           \
+	{ OPTION_PARSED, "vm-interface", "LIST",                                                   \
+	  "the guests' taps, by name, or pid:N for all taps of that QEMU",                         \
+	  .parse = path_vm_parse },                                                                \
+	{ OPTION_FLAG_PARSED, "socket", NULL,                                                      \
+	  "host-rx: go on to the socket's queue and the application that reads it",                \
+	  .parse = path_socket_parse },                                                            \
+	{ OPTION_PARSED, "timeout", "TIME",                                                        \
+	  "a packet that is longer on its way is given up (default 5s)",                           \
+	  .parse = path_timeout_parse },                                                           \
+	{ OPTION_PARSED, "in-flight", "N", "room for N packets at once (default 65536)",           \
+	  .parse = path_in_flight_parse }
+
+int path_parse(struct run *run, const char *value, char *why, size_t size);
+int path_direction_parse(struct run *run, const char *value, char *why, size_t size);
+int path_phy_parse(struct run *run, const char *value, char *why, size_t size);
+int path_vm_parse(struct run *run, const char *value, char *why, size_t size);
+int path_socket_parse(struct run *run, const char *value, char *why, size_t size);
+int path_timeout_parse(struct run *run, const char *value, char *why, size_t size);
+int path_in_flight_parse(struct run *run, const char *value, char *why, size_t size);
+
 extern const struct option_row path_option_rows[];
 extern const struct hook_row path_hooks[];
 

@@ -51,23 +51,6 @@ json_t *path_fates_json(const struct path_counts *counts)
 	return object;
 }
 
-/* "1.25us": four characters of number and a unit that suits */
-static const char *time_text(char *text, size_t size, double ns)
-{
-	static const struct {
-		double ns;
-		const char *unit;
-	} units[] = { { 1e9, "s" }, { 1e6, "ms" }, { 1e3, "us" }, { 1, "ns" } };
-	size_t i = 0;
-
-	while (i < 3 && ns < units[i].ns)
-		i++;
-	ns /= units[i].ns;
-	snprintf(text, size, "%.*f%s", i == 3 || ns >= 100 ? 0 : ns >= 10 ? 1 : 2, ns,
-		 units[i].unit);
-	return text;
-}
-
 static const double percents[] = { 50, 90, 95, 99, 99.9 };
 static const char *const percent_names[] = { "p50", "p90", "p95", "p99", "p99.9" };
 static const char *const percent_keys[] = { "p50_ns", "p90_ns", "p95_ns", "p99_ns", "p999_ns" };
@@ -75,13 +58,13 @@ static const char *const percent_keys[] = { "p50_ns", "p90_ns", "p95_ns", "p99_n
 
 static void row_text(const char *words, const struct sonde_hist *hist, uint64_t whole)
 {
-	char text[32];
+	char text[CLOCK_SPAN];
 
 	printf("  %-50s %9" PRIu64 " %9s", words, (uint64_t)hist->count,
-	       time_text(text, sizeof(text), hist->count ? (double)hist->sum / hist->count : 0));
+	       clock_span(text, hist->count ? (double)hist->sum / hist->count : 0));
 	for (size_t i = 0; i < PERCENTS; i++)
-		printf(" %8s", time_text(text, sizeof(text), hist_percentile(hist, percents[i])));
-	printf(" %8s", time_text(text, sizeof(text), hist->max));
+		printf(" %8s", clock_span(text, hist_percentile(hist, percents[i])));
+	printf(" %8s", clock_span(text, hist->max));
 	if (whole) {
 		printf("  %5.1f %% ", 100.0 * hist->sum / whole);
 		for (uint64_t i = 0; i < (hist->sum * BAR + whole / 2) / whole; i++)
@@ -225,7 +208,7 @@ static void foot_text(struct run *run, enum scope scope, const struct path_count
 		      uint64_t in_flight, int64_t lost, const struct path_edge *tail, uint64_t worst,
 		      uint64_t share_sum, uint64_t whole)
 {
-	char text[32];
+	char text[CLOCK_SPAN];
 	json_t *drops, *drop;
 	size_t i;
 
@@ -233,7 +216,7 @@ static void foot_text(struct run *run, enum scope scope, const struct path_count
 		printf("  the tail is at %s -> %s: one packet in 1000 takes %s or more there; it has "
 		       "%.0f %% of all time\n",
 		       path_stages[tail->from].words, path_stages[tail->to].words,
-		       time_text(text, sizeof(text), worst), whole ? 100.0 * share_sum / whole : 0);
+		       clock_span(text, worst), whole ? 100.0 * share_sum / whole : 0);
 	for (int fate = FATE_dropped; fate < FATE_MAX; fate++) {
 		if (counts->fates[fate])
 			printf("  %" PRIu64 " %s\n", (uint64_t)counts->fates[fate],

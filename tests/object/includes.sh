@@ -12,7 +12,7 @@ kernel:   kernel abi
 bpf:      bpf kernel abi
 core:     core abi
 odp:      odp core abi
-path:     path core abi
+path:     path core abi skel bpf kernel
 path-bpf: path bpf kernel abi
 tool:     tool odp path core abi skel
 tool-bpf: tool bpf kernel abi

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* details.c: path details: thresholds into rodata, the stages of a packet onto the screen. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/device.h"
+#include "core/field.h"
+#include "core/ksym.h"
+#include "core/object.h"
+#include "core/option.h"
+#include "core/reason.h"
+#include "core/run.h"
+#include "engine.skel.h"
+#include "path/decode.h"
+#include "path/details.h"
+
+#define RODATA(run) ((struct engine__rodata *)(run)->rodata)
+
+static int stage_find(const char *name, size_t length)
+{
+	for (int stage = STAGE_none + 1; stage < STAGE_MAX; stage++) {
+		if (strlen(path_stages[stage].name) == length && !strncmp(path_stages[stage].name, name, length))
+			return stage;
+	}
+	return STAGE_none;
+}
+
+/* 5ms, upcall=1ms, or both, separated by a comma */
+static int threshold_parse(struct run *run, const char *value, char *why, size_t size)
+{
+	struct engine__rodata *rodata = RODATA(run);
+
+	while (*value) {
+		size_t length = strcspn(value, ","), name = strcspn(value, "=");
+		int stage = STAGE_none;
+		uint64_t ns;
+		char span[32];
+
+		if (name < length) {
+			stage = stage_find(value, name);
+			if (!stage) {
+				snprintf(why, size, "no stage is called %.*s", (int)name, value);
+				return -EINVAL;
+			}
+			value += name + 1;
+			length -= name + 1;
+		}
+		snprintf(span, sizeof(span), "%.*s", (int)length, value);
+		if (length >= sizeof(span) || option_duration(span, 1000, &ns) || !ns) {
+			snprintf(why, size, "not a duration such as 500us or 5ms, or STAGE=5ms");
+			return -EINVAL;
+		}
+		if (stage)
+			rodata->cfg_stage_threshold[stage] = ns;
+		else
+			rodata->cfg_threshold = ns;
+		rodata->cfg_slow = 1;
+		value += length;
+		value += *value == ',';
+	}
+	return 0;
+}
+
+static int lost_parse(struct run *run, const char *value, char *why, size_t size)
+{
+	(void)value;
+	(void)why;
+	(void)size;
+	RODATA(run)->cfg_lost = 1;
+	/* alone: nothing but what is lost */
+	RODATA(run)->cfg_slow = 1;
+	return 0;
+}
+
+const struct option_row details_option_rows[] = {
+	{ OPTION_PARSED, "threshold", "TIME",
+	  "only packets that take TIME in all, or STAGE=TIME from that stage to the next; a list; bare number: us",
+	  "latency-threshold", .parse = threshold_parse },
+	{ OPTION_FLAG_PARSED, "lost", NULL,
+	  "packets that do not arrive: dropped, consumed elsewhere, timed out ...", .parse = lost_parse },
+	{ OPTION_U32, "rate", "N", "at most N events a second; the rest is counted",
+	  OPT_RODATA(engine, cfg_rate), .min = 1, .max = 10000000 },
+	{ OPTION_U32, "sample", "N", "one event in N, on each CPU; the rest is counted",
+	  OPT_RODATA(engine, cfg_sample), .min = 1, .max = 1000000 },
+	PATH_OPTIONS,
+	{ OPTION_END },
+};
+
+/* a packet that timed out has no skb any more: its record is made here, of what was kept */
+static void packet_lost(struct run *run, struct path_flight *flight, uint32_t index)
+{
+	struct path_run *state = run->state;
+	static struct path_packet event;
+
+	if (!RODATA(run)->cfg_lost)
+		return;
+	event.at = flight->first;
+	event.took = flight->last - flight->first;
+	event.more = (struct path_way){ .fate = FATE_timed_out, .trace = state->traces[index] };
+	decode_bytes(&event.more.trace, &event.packet);
+	run_event(run, &event, sizeof(event));
+}
+
+int details_configure(struct run *run)
+{
+	struct path_run *state = run->state;
+	int err;
+
+	RODATA(run)->cfg_details = 1;
+	state->lost = packet_lost;
+	err = path_configure(run);
+	for (int stage = 1; !err && stage < STAGE_MAX; stage++) {
+		if (!RODATA(run)->cfg_stage_threshold[stage] || state->stages & 1U << stage)
+			continue;
+		run_error(run, "--threshold %s=...: path %s has no such stage", path_stages[stage].name,
+			  state->path->name);
+		return -EINVAL;
+	}
+	return err;
+}
+
+/* name of a task, from its thread id; it may have ended */
+static const char *comm_of(uint32_t pid, char comm[17])
+{
+	char path[40];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%u/comm", pid);
+	comm[0] = 0;
+	file = fopen(path, "re");
+	if (!file)
+		return NULL;
+	if (!fgets(comm, 17, file))
+		comm[0] = 0;
+	fclose(file);
+	comm[strcspn(comm, "\n")] = 0;
+	return comm;
+}
+
+static void hop_json(json_t *list, const struct path_hop *hop, const struct path_hop *next,
+		     uint32_t netns)
+{
+	const struct sonde_device_key key = { hop->ifindex, netns };
+	sonde_name name;
+	char comm[17], dev[17] = "";
+	json_t *entry;
+
+	if (device_name(&key, name))
+		memcpy(dev, name, sizeof(name));
+	entry = json_pack("{s:s, s:I, s:i, s:i, s:i, s:s?}", "stage", path_stages[hop->stage].name,
+			  "at_ns", (json_int_t)clock_wall(hop->at), "cpu", hop->cpu, "pid", hop->pid,
+			  "ifindex", hop->ifindex, "dev", *dev ? dev : NULL);
+	/* a name may be no UTF-8 */
+	if (comm_of(hop->pid, comm))
+		json_object_set_new(entry, "comm", json_string(comm));
+	if (next)
+		json_object_set_new(entry, "to_next_ns", json_integer(next->at - hop->at));
+	json_array_append_new(list, entry);
+}
+
+static void hop_text(const struct path_hop *hop, const struct path_hop *next, uint64_t took,
+		     uint32_t netns, FILE *to)
+{
+	const struct sonde_device_key key = { hop->ifindex, netns };
+	char span[CLOCK_SPAN], comm[17];
+	sonde_name name;
+	uint64_t delta = next ? next->at - hop->at : 0;
+
+	fprintf(to, "    %-28s cpu %-3u ", path_stages[hop->stage].words, hop->cpu);
+	if (device_name(&key, name))
+		fprintf(to, "%-12.16s ", name);
+	else
+		fprintf(to, "%-12s ", "-");
+	if (comm_of(hop->pid, comm))
+		field_plain(comm, strlen(comm), to);
+	fprintf(to, "/%u", hop->pid);
+	if (next) {
+		fprintf(to, "  then %s ", clock_span(span, delta));
+		for (uint64_t i = 0; took && i < delta * 20 / took; i++)
+			fputc('#', to);
+	}
+	fputc('\n', to);
+}
+
+int details_more(struct run *run, const void *event, json_t *json, FILE *text)
+{
+	const struct path_packet *packet = event;
+	const struct path_way *way = &packet->more;
+	const struct path_trace *trace = &way->trace;
+	const char *fate = way->fate ? path_fate_name(way->fate) : "arrived";
+	uint32_t hops = trace->hops < PATH_HOPS ? trace->hops : PATH_HOPS, netns = RODATA(run)->path_netns;
+	char place[160];
+	json_t *list = json_array();
+
+	if (way->place)
+		ksym_format(way->place, place, sizeof(place));
+	if (json) {
+		json_object_set_new(json, "fate", json_string(fate ? fate : "unknown"));
+		if (way->fate == FATE_dropped)
+			json_object_set_new(json, "drop",
+					    json_pack("{s:s?, s:s}", "reason", reason_name(way->reason),
+						      "place", place));
+		for (uint32_t i = 0; i < hops; i++)
+			hop_json(list, &trace->hop[i], i + 1 < hops ? &trace->hop[i + 1] : NULL,
+				 netns);
+		json_object_set(json, "stages", list);
+	}
+	if (text) {
+		if (way->fate)
+			fprintf(text, "    did not arrive: %s", path_fate_words(way->fate));
+		if (way->fate == FATE_dropped)
+			fprintf(text, ": %s at %s", reason_name(way->reason) ? reason_name(way->reason) : "no reason given",
+				place);
+		if (way->fate)
+			fputc('\n', text);
+		for (uint32_t i = 0; i < hops; i++)
+			hop_text(&trace->hop[i], i + 1 < hops ? &trace->hop[i + 1] : NULL,
+				 packet->took, netns, text);
+	}
+	json_decref(list);
+	return 0;
+}

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* path details: single packets, each stage with its time, device, CPU and task. */
+#include "engine.skel.h"
+#include "path/details.h"
+
+TOOL(path_details, .area = "path", .name = "details", .kind = TOOL_DETAILS,
+     .summary = "single packets that are slow or lost: each stage with time, device, CPU, task",
+     .question = "which packets were late, and where exactly did each of them wait?",
+     .cannot_see = "time in the NIC, on the wire and inside the guest",
+     .was = "system_network_latency_details vm_network_latency_details "
+	    "system_network_rx_internal_port_latency_details",
+     .object = engine__elf_bytes, .options = details_option_rows, .hooks = path_hooks, .filter = true,
+     .event = "path_packet", .state_size = sizeof(struct path_run), .configure = details_configure,
+     .loaded = path_loaded, .attached = path_attached, .tick = path_tick, .ending = path_ending,
+     .event_more = details_more, .finish = path_finish);
