@@ -86,7 +86,7 @@ static void start_print(struct run *run)
 {
 	const char *type = run->dry_run ? "dry_run" : "start";
 	json_t *record, *probes, *missing;
-	unsigned int helpers = 0;
+	unsigned int helpers = 0, named = 0;
 	struct utsname name;
 
 	uname(&name);
@@ -97,7 +97,7 @@ static void start_print(struct run *run)
 			if (run->probes[i].hook->optional && !run->verbose && !run->dry_run)
 				helpers++;
 			else
-				fprintf(stderr, "%s%s by %s at %s", i ? ", " : "",
+				fprintf(stderr, "%s%s by %s at %s", named++ ? ", " : "",
 					run->probes[i].hook->name, run->probes[i].by,
 					run->probes[i].target);
 		}

@@ -121,6 +121,16 @@ int details_configure(struct run *run)
 	return err;
 }
 
+void details_before(struct run *run, void *event)
+{
+	struct path_packet *packet = event;
+
+	(void)run;
+	/* what arrives in a guest has no skb any more */
+	if (!packet->packet.length)
+		decode_bytes(&packet->more.trace, &packet->packet);
+}
+
 /* name of a task, from its thread id; it may have ended */
 static const char *comm_of(uint32_t pid, char comm[17])
 {

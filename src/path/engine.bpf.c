@@ -10,6 +10,7 @@
 #include "abi/path.h"
 #include "kernel/ovs.h"
 #include "kernel/skb.h"
+#include "kernel/vhost.h"
 #include "packet.bpf.h"
 #include "filter.bpf.h"
 #include "event.bpf.h"
@@ -579,6 +580,341 @@ HOOK_FUNCTION(socket_tcp, tcp_queue_rcv, at_socket)
 HOOK_FUNCTION(read_udp, skb_consume_udp, at_read)
 HOOK_TRACEPOINT(read_copy, skb_copy_datagram_iovec, at_copied)
 
+/*
+ * Between guest and host there is no skb that could be followed: what a vhost
+ * thread does next belongs to the packets that it has in hand.
+ */
+
+struct path_hand {
+	__u64 key;	/* that the flight has while it is in hand */
+	__u32 index;	/* of its trace: bucket and way */
+	__u32 unused;
+};
+
+/* vhost reads up to 64 packets before it tells the guest */
+#define PATH_HANDS 128
+
+struct path_worker {
+	__u64 kick, run;	/* ns; 0: not since the last packets were sent */
+	__u64 sent_kick, sent_run, sent;	/* of the packets that are being sent */
+	__u64 used, irqfd, inject;	/* of the packets in hand */
+	__u64 taken;		/* numbers the packets taken */
+	__u32 hands;
+	__u32 unused;
+	struct path_hand hand[PATH_HANDS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2048);
+	__type(key, __u32);
+	__type(value, struct path_worker);
+} workers SEC(".maps");
+
+/* what a new worker looks like: it is too large for the stack */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct path_worker);
+} worker_new SEC(".maps");
+
+/* when the guest kicked, by the work that vhost's thread is to do */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, __u64);
+} kicks SEC(".maps");
+
+static __always_inline struct path_worker *worker_here(void)
+{
+	__u32 thread = bpf_get_current_pid_tgid();
+
+	return bpf_map_lookup_elem(&workers, &thread);
+}
+
+static __always_inline struct path_worker *worker_make(void)
+{
+	__u32 thread = bpf_get_current_pid_tgid(), zero = 0;
+	struct path_worker *worker = bpf_map_lookup_elem(&workers, &thread), *empty;
+
+	if (worker)
+		return worker;
+	empty = bpf_map_lookup_elem(&worker_new, &zero);
+	if (!empty || bpf_map_update_elem(&workers, &thread, empty, BPF_NOEXIST))
+		return NULL;
+	return bpf_map_lookup_elem(&workers, &thread);
+}
+
+/* vhost_poll_wakeup(wait, mode, sync, key): by the guest's kick, or because the tap has packets */
+static __always_inline int at_kick(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	__u64 work, now;
+
+	if (!path_open || !bpf_core_type_exists(struct vhost_poll))
+		return 0;
+	work = args[0] - bpf_core_field_offset(struct vhost_poll, wait) +
+	       bpf_core_field_offset(struct vhost_poll, work);
+	now = bpf_ktime_get_ns();
+	/* the first kick counts: those that follow find the thread already called */
+	bpf_map_update_elem(&kicks, &work, &now, BPF_NOEXIST);
+	return 0;
+}
+
+/* handle_tx_kick(work): vhost's thread begins to send what the guest has put into its ring */
+static __always_inline int at_worker(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	struct path_worker *worker;
+	__u64 work = args[0], *kick;
+
+	if (!path_open)
+		return 0;
+	worker = worker_make();
+	if (!worker)
+		return 0;
+	kick = bpf_map_lookup_elem(&kicks, &work);
+	worker->kick = kick ? *kick : 0;
+	worker->run = bpf_ktime_get_ns();
+	if (kick)
+		bpf_map_delete_elem(&kicks, &work);
+	return 0;
+}
+
+/* tun_sendmsg(sock, m, len): one packet, or a batch. Only the first since a kick has waited for it. */
+static __always_inline int at_tun(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	struct path_worker *worker = path_open ? worker_here() : NULL;
+
+	if (!worker)
+		return 0;
+	worker->sent_kick = worker->kick;
+	worker->sent_run = worker->run;
+	worker->sent = bpf_ktime_get_ns();
+	worker->kick = worker->run = 0;
+	return 0;
+}
+
+HOOK_FUNCTION(kick, vhost_poll_wakeup, at_kick)
+HOOK_FUNCTION(worker, handle_tx_kick, at_worker)
+HOOK_FUNCTION(tun, tun_sendmsg, at_tun)
+
+/* one edge whose two stages are in the past, for a flight that has just begun */
+static __always_inline void path_before(struct path_cpu *here, struct path_trace *trace, enum path_stage from,
+					enum path_stage to, __u64 since, __u64 until)
+{
+	if (until >= since)
+		path_add(here, path_edges[to][from], until - since);
+	if (trace)
+		trace_hop(trace, SONDE_PROBE, NULL, from, since);
+}
+
+/* a packet begins on a tap: what came before is known of the vhost thread that sends it */
+static __always_inline int tap_begin(void *ctx, enum sonde_access access, struct sk_buff *skb)
+{
+	struct path_worker *worker;
+	struct path_trace *trace = NULL;
+	struct path_cpu *here;
+	struct path_slot slot;
+	__u64 begin;
+
+	path_stage_first(ctx, access, skb, STAGE_tap_in);
+	if (!path_active || !(path_begins & 1U << STAGE_tap_in))
+		return 0;
+	worker = worker_here();
+	here = path_here();
+	if (!worker || !worker->sent || !here || !flight_find(&slot, flight_key(access, skb)) ||
+	    slot.flight->stage != STAGE_tap_in)
+		return 0;
+	begin = slot.flight->first;
+	if (cfg_details) {
+		trace = trace_of(&slot);
+		if (trace)
+			trace->hops = 0;
+	}
+	slot.flight->first = worker->sent;
+	if (worker->sent_run) {
+		if (worker->sent_kick) {
+			path_before(here, trace, STAGE_kick, STAGE_worker, worker->sent_kick, worker->sent_run);
+			slot.flight->first = worker->sent_kick;
+		} else {
+			slot.flight->first = worker->sent_run;
+		}
+		path_before(here, trace, STAGE_worker, STAGE_tun, worker->sent_run, worker->sent);
+	}
+	path_before(here, trace, STAGE_tun, STAGE_tap_in, worker->sent, begin);
+	if (trace)
+		trace_hop(trace, access, skb, STAGE_tap_in, begin);
+	return 0;
+}
+
+/* tun_do_read(tun, tfile, to, noblock, ptr): ptr is an skb that vhost has taken out of the tap's ring; bit 0: an XDP frame */
+static __always_inline int vhost_do(void *ctx, enum sonde_access access, struct sk_buff *skb)
+{
+	struct path_worker *worker;
+	struct path_slot slot;
+	__u32 at;
+
+	if (!flight_find(&slot, flight_key(access, skb)))
+		return 0;
+	path_step(ctx, access, skb, &slot, STAGE_vhost);
+	if (*slot.key == 0 || slot.flight->stage != STAGE_vhost)
+		return 0;
+	worker = worker_make();
+	at = worker ? worker->hands : PATH_HANDS;
+	if (at >= PATH_HANDS) {
+		path_count(FATE_evicted);
+		flight_free(&slot);
+		return 0;
+	}
+	/* the skb dies now; the flight stays where it is under a key that no skb and no looks can have */
+	*slot.key = 1ULL << 62 | (__u64)(__u32)bpf_get_current_pid_tgid() << 24 | (++worker->taken & 0xffffff);
+	worker->hand[at].key = *slot.key;
+	worker->hand[at].index = slot.index;
+	worker->hands = at + 1;
+	return 0;
+}
+
+static __noinline int vhost_direct(void *ctx, struct sk_buff *skb)
+{
+	return vhost_do(ctx, SONDE_PROBE, skb);
+}
+
+static __always_inline int at_vhost(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	if (!path_active || !args[4] || args[4] & 1)
+		return 0;
+	/* a pointer of no type: read by helper in any case */
+	return vhost_direct(ctx, (struct sk_buff *)args[4]);
+}
+
+HOOK_FUNCTION(vhost, tun_do_read, at_vhost)
+
+/* vhost_add_used_and_signal_n(dev, vq, heads, ...) writes the used ring and signals, if the guest wants that */
+static __always_inline int at_used(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	struct path_worker *worker = path_active ? worker_here() : NULL;
+
+	if (!worker || !worker->hands)
+		return 0;
+	worker->used = bpf_ktime_get_ns();
+	worker->irqfd = worker->inject = 0;
+	return 0;
+}
+
+/* irqfd_wakeup(wait, mode, sync, key): within the signal */
+static __always_inline int at_irqfd(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	struct path_worker *worker = path_active ? worker_here() : NULL;
+
+	if (worker && worker->hands && worker->used && !worker->irqfd)
+		worker->irqfd = bpf_ktime_get_ns();
+	return 0;
+}
+
+/* kvm_arch_set_irq_inatomic(entry, kvm, source, level, line_status): within irqfd_wakeup() */
+static __always_inline int at_inject(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	struct path_worker *worker = path_active ? worker_here() : NULL;
+
+	if (worker && worker->hands && worker->irqfd && !worker->inject)
+		worker->inject = bpf_ktime_get_ns();
+	return 0;
+}
+
+HOOK_FUNCTION(used, vhost_add_used_and_signal_n, at_used)
+HOOK_FUNCTION(irqfd, irqfd_wakeup, at_irqfd)
+HOOK_FUNCTION(inject, kvm_arch_set_irq_inatomic, at_inject)
+
+/* one stage after the packet's skb is gone */
+static __always_inline void hand_step(struct path_cpu *here, struct path_trace *trace, struct path_flight *flight,
+				      __u32 from, __u32 to, __u64 at)
+{
+	__u64 took = at - flight->last;
+
+	path_add(here, path_edges[to][from], took);
+	if (cfg_details && cfg_stage_threshold[from] && took >= cfg_stage_threshold[from])
+		flight->slow = 1;
+	flight->last = at;
+	if (trace)
+		trace_hop(trace, SONDE_PROBE, NULL, to, at);
+}
+
+/* a packet arrives in the guest: no skb is left, so user space reads the headers out of the trace's bytes */
+static __always_inline void hand_event(void *ctx, struct path_flight *flight, struct path_trace *trace)
+{
+	struct path_packet *event;
+
+	if (!event_wanted())
+		return;
+	event = event_reserve(sizeof(*event));
+	if (!event)
+		return;
+	event->at = flight->first;
+	event->took = flight->last - flight->first;
+	event->packet.length = 0;
+	event->more.place = 0;
+	event->more.reason = 0;
+	event->more.fate = FATE_none;
+	bpf_probe_read_kernel(&event->more.trace, sizeof(event->more.trace), trace);
+	event_submit(ctx, event, sizeof(*event));
+}
+
+static __noinline int hand_arrive(void *ctx, struct path_worker *worker, __u64 key, __u32 index)
+{
+	__u32 set = index / PATH_WAYS, way = index % PATH_WAYS;
+	struct path_bucket *bucket = bpf_map_lookup_elem(&buckets, &set);
+	struct path_cpu *here = path_here();
+	struct path_trace *trace = NULL;
+	struct path_flight *flight;
+	__u64 took;
+
+	/* given up or evicted meanwhile */
+	if (!bucket || !here || bucket->key[way & (PATH_WAYS - 1)] != key)
+		return 0;
+	flight = &bucket->flight[way & (PATH_WAYS - 1)];
+	if (cfg_details)
+		trace = bpf_map_lookup_elem(&traces, &index);
+	hand_step(here, trace, flight, STAGE_vhost, STAGE_used, worker->used);
+	if (worker->irqfd)
+		hand_step(here, trace, flight, STAGE_used, STAGE_irqfd, worker->irqfd);
+	if (worker->inject)
+		hand_step(here, trace, flight, STAGE_irqfd, STAGE_inject, worker->inject);
+	took = flight->last - flight->first;
+	__sync_fetch_and_add(&here->counts.ended, 1);
+	path_add(here, flight->upcalled ? CELL_upcalled : CELL_total, took);
+	if (cfg_details && trace && (!cfg_slow || flight->slow || (cfg_threshold && took >= cfg_threshold)))
+		hand_event(ctx, flight, trace);
+	bucket->key[way & (PATH_WAYS - 1)] = 0;
+	return 0;
+}
+
+static __always_inline int hands_arrive(void *ctx)
+{
+	struct path_worker *worker = path_active ? worker_here() : NULL;
+
+	if (!worker || !worker->hands)
+		return 0;
+	for (__u32 i = 0; i < PATH_HANDS; i++) {
+		if (i >= worker->hands)
+			break;
+		hand_arrive(ctx, worker, worker->hand[i].key, worker->hand[i].index);
+	}
+	worker->hands = 0;
+	worker->used = 0;
+	return 0;
+}
+
+SEC("fexit/vhost_add_used_and_signal_n") int arrived__fx__vhost_add_used_and_signal_n(__u64 *ctx)
+{
+	return hands_arrive(ctx);
+}
+
+SEC("kretprobe/vhost_add_used_and_signal_n") int arrived__kr__vhost_add_used_and_signal_n(struct pt_regs *ctx)
+{
+	return hands_arrive(ctx);
+}
+
 /* tracepoints that fire for each device: the device tells which stage it is */
 
 /* net_dev_queue(skb) */
@@ -628,7 +964,7 @@ static __always_inline int at_receive(void *ctx, const __u64 *args, enum sonde_a
 	case ROLE_phy:
 		return path_stage_first(ctx, access, skb, STAGE_receive);
 	case ROLE_vm:
-		return path_stage_first(ctx, access, skb, STAGE_tap_in);
+		return tap_begin(ctx, access, skb);
 	}
 	return path_stage(ctx, access, skb, STAGE_backlog | PATH_IF_EDGE);
 }

@@ -31,7 +31,7 @@ const struct path_stage_row path_stages[STAGE_MAX] = {
 	[STAGE_driver] = { "driver", "NIC driver" },
 	[STAGE_tap_out] = { "tap_out", "tap xmit, ring" },
 	[STAGE_vhost] = { "vhost", "vhost takes it" },
-	[STAGE_used] = { "used", "in guest's ring" },
+	[STAGE_used] = { "used", "used ring, signal" },
 	[STAGE_irqfd] = { "irqfd", "irqfd" },
 	[STAGE_inject] = { "inject", "interrupt injected" },
 };
@@ -55,8 +55,8 @@ const struct path_stage_row path_stages[STAGE_MAX] = {
 	{ STAGE_kick, STAGE_worker }, { STAGE_worker, STAGE_tun }, { STAGE_tun, STAGE_tap_in },    \
 	{ STAGE_tap_in, STAGE_ovs }
 #define GUEST_IN                                                                                   \
-	{ STAGE_tap_out, STAGE_vhost }, { STAGE_vhost, STAGE_used }, { STAGE_vhost, STAGE_irqfd }, \
-	{ STAGE_irqfd, STAGE_inject }, { STAGE_irqfd, STAGE_used }, { STAGE_inject, STAGE_used }
+	{ STAGE_tap_out, STAGE_vhost }, { STAGE_vhost, STAGE_used }, { STAGE_used, STAGE_irqfd },  \
+	{ STAGE_irqfd, STAGE_inject }
 #define EDGES_END { STAGE_none, STAGE_none }
 
 static const struct path_edge host_tx[] = {
@@ -90,6 +90,7 @@ static const struct path_edge forward[] = {
 
 #define BIT(stage) (1U << (stage))
 
+/* where no stage ends the path, it ends when vhost has told the guest: see hand_arrive() */
 static const struct path paths[] = {
 	{ "host-tx", "what this host sends", host_tx, BIT(STAGE_out), BIT(STAGE_driver), 0, true,
 	  false },
@@ -98,8 +99,8 @@ static const struct path paths[] = {
 	{ "vm-tx", "what a guest sends", vm_tx, BIT(STAGE_tap_in), BIT(STAGE_driver), 0, true,
 	  true },
 	{ "vm-rx", "what a guest receives", vm_rx, BIT(STAGE_nic) | BIT(STAGE_receive),
-	  BIT(STAGE_used), 0, true, true },
-	{ "vm-vm", "from guest to guest", vm_vm, BIT(STAGE_tap_in), BIT(STAGE_used), 0, false,
+	  0, 0, true, true },
+	{ "vm-vm", "from guest to guest", vm_vm, BIT(STAGE_tap_in), 0, 0, false,
 	  true },
 	{ "forward", "from NIC to NIC", forward, BIT(STAGE_nic) | BIT(STAGE_receive),
 	  BIT(STAGE_driver), 0, true, false },

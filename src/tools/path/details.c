@@ -12,4 +12,4 @@ TOOL(path_details, .area = "path", .name = "details", .kind = TOOL_DETAILS,
      .object = engine__elf_bytes, .options = details_option_rows, .hooks = path_hooks, .filter = true,
      .event = "path_packet", .state_size = sizeof(struct path_run), .configure = details_configure,
      .loaded = path_loaded, .attached = path_attached, .tick = path_tick, .ending = path_ending,
-     .event_more = details_more, .finish = path_finish);
+     .event_before = details_before, .event_more = details_more, .finish = path_finish);
