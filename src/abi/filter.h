@@ -41,6 +41,8 @@ enum sonde_filter_set {
 	(FILTER_ADDRESSES | FILTER_PORTS | FILTER_PROTOCOL | FILTER_ARP | FILTER_IP4 | FILTER_IP6)
 #define FILTER_HEADERS (FILTER_IP | FILTER_TYPE | FILTER_NOT_HOST)
 #define FILTER_TUNNEL (FILTER_INNER | FILTER_VNI)
+/* those that first sight compares */
+#define FILTER_COMPARED (FILTER_ADDRESSES | FILTER_PORTS | FILTER_PROTOCOL)
 
 /** Address bits outside the mask are zero. */
 struct sonde_prefix {
@@ -59,15 +61,18 @@ struct sonde_ports {
 };
 
 /**
- * How a plain IPv4 packet that certainly fails is known by one read. An enum, and not bits: of a test
- * of a bit the verifier leaves two instructions, of a comparison with a constant none.
+ * What first sight (filter_refuses()) can say of a plain IPv4 packet. An enum, and not bits: of a
+ * test of a bit the verifier leaves two instructions, of a comparison with a constant none.
  */
 enum filter_quick {
-	QUICK_NONE,
+	QUICK_NONE,		/* nothing */
 	QUICK_WORDS,		/* quick_mask and quick_value say all: protocol and addresses */
-	QUICK_PORTS,		/* the same, and ports */
-	QUICK_ADDRESSES,	/* the other tests, of addresses alone */
-	QUICK_ALL,		/* and of protocol and ports */
+	QUICK_HOST,		/* and host */
+	QUICK_PORTS,		/* from here on, ports too; in quick_mask and quick_value */
+	QUICK_PAIR,		/* either port is one of quick_pair */
+	QUICK_PAIR_SRC,		/* the source port is */
+	QUICK_PAIR_DST,
+	QUICK_ALL,		/* host and the lists of ports */
 };
 
 struct sonde_filter {
@@ -88,7 +93,7 @@ struct sonde_filter {
 	/* bytes 8 to 23 of an IPv4 packet without options: TTL, protocol, checksum, addresses, ports */
 	__u64 quick_mask[2], quick_value[2];
 	__u32 quick;		/* enum filter_quick */
-	__u32 unused_too;
+	__u32 quick_pair[2];	/* as on the wire; one port stands there twice */
 };
 
 #endif

@@ -76,17 +76,20 @@ static __always_inline bool filter_ip6_not(__u32 set, const struct wire_ip6 *ip)
 /* no branches: sixteen of them, four times, would be a lot of paths to verify */
 static __always_inline bool filter_port(const volatile struct sonde_ports *ports, __u16 port)
 {
+	const __u32 count = ports->count;
 	__u32 found = 0;
 
 	/* unrolled so that the verifier removes the ranges that are not used */
 #pragma GCC unroll 16
 	for (__u32 i = 0; i < FILTER_PORT_RANGES; i++) {
-		__u16 from_first = port - ports->range[i].first;
+		__u16 first, last;
 
-		if (i >= ports->count)
+		if (i >= count)
 			break;
+		first = ports->range[i].first;
+		last = ports->range[i].last;
 		/* below zero if first <= port <= last */
-		found |= from_first - (ports->range[i].last - ports->range[i].first) - 1;
+		found |= (__u16)(port - first) - (last - first) - 1;
 	}
 	return found >> 31;
 }
@@ -211,21 +214,49 @@ static __always_inline bool filter_vlan(enum sonde_access access, struct sk_buff
 	return packet_read_slowly(&frame) && filter_tags(&frame.tags);
 }
 
-/*
- * Most packets that a filter refuses are plain IPv4, whose addresses, protocol
- * and ports stand where the skb says: one read tells. True only if the packet
- * certainly fails; all others take the long way.
+/* the start of a plain IPv4 packet */
+struct filter_bytes {
+	__u64 first, second[2];
+};
+
+/* after the words: the other tests that first sight compares */
+static __always_inline bool filter_rest(const volatile struct sonde_filter *filter,
+					const struct filter_bytes *bytes)
+{
+	const struct wire_ip4 *ip = (const void *)bytes;
+	const __be16 *ports = (const void *)(ip + 1);
+	const __u32 quick = filter->quick;
+	__u32 one, other;
+
+	if (quick == QUICK_WORDS || quick == QUICK_PORTS)
+		return true;
+	if (quick == QUICK_HOST)
+		return filter_ip4_address(&filter->host, ip->src) ||
+		       filter_ip4_address(&filter->host, ip->dst);
+	if (quick == QUICK_ALL)
+		return filter_ip4(flt.set, ip->src, ip->dst) &&
+		       filter_port_numbers(flt.set, bpf_ntohs(ports[0]), bpf_ntohs(ports[1]));
+	one = filter->quick_pair[0];
+	other = filter->quick_pair[1];
+	if (quick != QUICK_PAIR_DST && (ports[0] == one || ports[0] == other))
+		return true;
+	return quick != QUICK_PAIR_SRC && (ports[1] == one || ports[1] == other);
+}
+
+/**
+ * filter_refuses: most packets that a filter meets are plain IPv4, whose
+ * addresses, protocol and ports stand where the skb says: one read tells that a
+ * packet certainly fails. bench/ counts each instruction on that way, so that
+ * nothing is kept over the call: a register costs more than to read again what
+ * the verifier knows.
  */
 static __always_inline bool filter_refuses(enum sonde_access access, struct sk_buff *skb)
 {
-	struct {
-		__u64 first, second[2];
-	} bytes;
-	const struct wire_ip4 *ip = (void *)&bytes;
-	const __be16 *ports = (void *)(ip + 1);
-	const __u32 quick = flt.quick;
+	const volatile struct sonde_filter *filter = &flt;
+	struct filter_bytes bytes;
+	const __u32 quick = filter->quick;
 	__u32 l3;
-	__u64 head;
+	__u64 at, mask;
 
 	if (quick == QUICK_NONE)
 		return false;
@@ -235,38 +266,67 @@ static __always_inline bool filter_refuses(enum sonde_access access, struct sk_b
 	/* not set, or at the frame's start: see packet_locate() */
 	if (!l3 || l3 >= SONDE_READ(access, skb, tail) || l3 == SONDE_READ(access, skb, mac_header))
 		return false;
-	head = sonde_address_of(SONDE_READ(access, skb, head)) + l3;
-	/* what lies behind the tail is no harm: a packet without the header that is asked for fails too */
+	at = sonde_address_of(SONDE_READ(access, skb, head)) + l3;
+	/*
+	 * What lies behind the tail can refuse: a packet without the header that is asked for fails
+	 * too, and so does one that cannot be read, which gives zeros.
+	 */
 #ifdef SONDE_NATIVE
-	if (l3 + sizeof(bytes) > skb->tail)	/* but a test's packet ends in forbidden memory */
+	/* but a test's packet ends in forbidden memory */
+	if (l3 + sizeof(bytes) > skb->tail)
 		return false;
 #endif
-	if (quick == QUICK_ADDRESSES) {
-		if (SONDE_COPY((char *)&bytes + offsetof(struct wire_ip4, src), 8,
-			       (void *)(head + offsetof(struct wire_ip4, src))))
-			return false;
-		return !filter_ip4(flt.set, ip->src, ip->dst);
-	}
-	if (quick == QUICK_WORDS) {
-		if (SONDE_COPY(&bytes.second, 16, (void *)(head + 8)))
-			return false;
+	if (quick < QUICK_PORTS) {
+		SONDE_COPY(&bytes.second, sizeof(bytes.second),
+			   (void *)(at + offsetof(struct filter_bytes, second)));
 	} else {
-		if (SONDE_COPY(&bytes, 24, (void *)head) || (__u8)bytes.first != 0x45)
+		SONDE_COPY(&bytes, sizeof(bytes), (void *)at);
+		if (*(__u8 *)&bytes != 0x45)
 			return false;
 	}
-	if (quick != QUICK_ALL)
-		return (bytes.second[0] & flt.quick_mask[0]) != flt.quick_value[0] ||
-		       (bytes.second[1] & flt.quick_mask[1]) != flt.quick_value[1];
-	if (!filter_ip4(flt.set, ip->src, ip->dst))
+#ifndef SONDE_NATIVE
+	/* one address for all that follows, where the compiler would load it again and again */
+	filter = &flt;
+	asm volatile("" : "+r"(filter));
+#endif
+	mask = filter->quick_mask[0];
+	if (mask && (bytes.second[0] & mask) != filter->quick_value[0])
 		return true;
-	if (flt.set & FILTER_PROTOCOL && ip->protocol != flt.protocol)
+	mask = filter->quick_mask[1];
+	if (mask && (bytes.second[1] & mask) != filter->quick_value[1])
 		return true;
-	return flt.set & FILTER_PORTS &&
-	       !filter_port_numbers(flt.set, bpf_ntohs(ports[0]), bpf_ntohs(ports[1]));
+	return !filter_rest(filter, &bytes);
 }
 
-/** filter_examine: true if an skb that filter_refuses() let through passes all tests. */
-static __always_inline bool filter_examine(enum sonde_access access, struct sk_buff *skb)
+/**
+ * filter_settles: true if a packet that filter_refuses() let through certainly
+ * passes: it was one to compare, all of which is really there, and nothing else
+ * is asked for.
+ */
+static __always_inline bool filter_settles(enum sonde_access access, struct sk_buff *skb)
+{
+	struct filter_bytes bytes;
+	const struct wire_ip4 *ip = (const void *)&bytes;
+	__u32 l3;
+
+	if (flt.quick == QUICK_NONE || flt.set & ~(FILTER_COMPARED | FILTER_IP4 | FILTER_TYPE))
+		return false;
+	if (SONDE_READ(access, skb, protocol) != bpf_htons(PACKET_IP4))
+		return false;
+	l3 = SONDE_READ(access, skb, network_header);
+	if (!l3 || l3 == SONDE_READ(access, skb, mac_header) ||
+	    l3 + sizeof(bytes) > SONDE_READ(access, skb, tail) ||
+	    SONDE_COPY(&bytes, offsetof(struct wire_ip4, checksum),
+		       (void *)(sonde_address_of(SONDE_READ(access, skb, head)) + l3)))
+		return false;
+	if (flt.quick < QUICK_PORTS)
+		return ip->version_ihl >> 4 == 4;
+	return ip->version_ihl == 0x45 && bpf_ntohs(ip->length) >= sizeof(bytes) &&
+	       !(ip->fragment & bpf_htons(0x1fff)) && packet_has_ports(ip->protocol);
+}
+
+/* true if the skb passes all tests, asked one by one */
+static __always_inline bool filter_the_long_way(enum sonde_access access, struct sk_buff *skb)
 {
 	struct packet_place place, carrier;
 	struct packet_tags tags;
@@ -297,6 +357,12 @@ static __always_inline bool filter_examine(enum sonde_access access, struct sk_b
 		return true;
 	carrier = place;
 	return filter_tunnel(&carrier);
+}
+
+/** filter_examine: true if an skb that filter_refuses() let through passes all tests. */
+static __always_inline bool filter_examine(enum sonde_access access, struct sk_buff *skb)
+{
+	return filter_settles(access, skb) || filter_the_long_way(access, skb);
 }
 
 /** filter_pass: true if the skb passes all tests that are set; bench/ has what a refused one costs. */

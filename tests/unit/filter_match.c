@@ -10,7 +10,7 @@ static bool passes(struct box *box)
 {
 	bool pass = filter_pass(SONDE_DIRECT, &box->skb);
 
-	assert_int_equal(pass, filter_examine(SONDE_DIRECT, &box->skb));
+	assert_int_equal(pass, filter_the_long_way(SONDE_DIRECT, &box->skb));
 	return pass;
 }
 
@@ -27,19 +27,21 @@ static bool passes_frame(const struct frame *frame, unsigned int protocol)
 }
 
 /* what follows from all options, but not whether this machine has the device */
-static void settle(void)
+static bool settle(void)
 {
 	__u32 here = flt.set & (FILTER_DEVICE | FILTER_NETNS);
 	struct run run = { .filter = &flt };
+	int err;
 
 	flt.set &= ~here;
 	flt.quick = QUICK_NONE;
-	filter_finish(&run);
+	err = filter_finish(&run);
 	flt.set |= here;
+	return !err;
 }
 
-/* sets one more option as a user types it */
-static void option(const char *name, const char *value)
+/* sets one more option as a user types it; false: it contradicts another */
+static bool option_try(const char *name, const char *value)
 {
 	struct run run = { .filter = &flt };
 	char why[160] = "";
@@ -48,11 +50,17 @@ static void option(const char *name, const char *value)
 		if (strcmp(row->name, name))
 			continue;
 		if (row->parse(&run, value, why, sizeof(why)))
-			fail_msg("--%s %s: %s", name, value, why);
-		settle();
-		return;
+			return false;
+		return settle();
 	}
 	fail_msg("no option --%s", name);
+	return false;
+}
+
+static void option(const char *name, const char *value)
+{
+	if (!option_try(name, value))
+		fail_msg("--%s %s", name, value);
 }
 
 static void only(const char *name, const char *value)
@@ -325,7 +333,8 @@ static void refused_at_first_sight(void **state)
 		{ "src-ip", "10.0.0.2" }, { "dst-ip", "10.0.0.1" }, { "host", "10.0.1.0/24" },
 		{ "src-port", "53" },	  { "dst-port", "4000" },   { "port", "54-3999,4001" },
 		{ "protocol", "145" },	  { "src-ip", "fd00::1" },  { "dst-port", "54-60" },
-		{ "src-ip", "::/0" },
+		{ "src-ip", "::/0" },	  { "port", "52,54" },	    { "dst-port", "52,54" },
+		{ "protocol", "arp" },	  { "type", "ipv6" },	    { "src-port", "3999,4001-5000" },
 	};
 	struct frame frame;
 	struct box box;
@@ -354,6 +363,149 @@ static void refused_at_first_sight(void **state)
 	assert_true(passes_frame(&frame, 0x0800));
 	only("dst-port", "257");
 	assert_false(passes_frame(&frame, 0x0800));
+}
+
+/* what a filter asks for and plain IPv4 has is let through without a second look */
+static void passed_at_first_sight(void **state)
+{
+	static const struct {
+		const char *name, *value;
+	} rows[] = {
+		{ "src-ip", "10.0.0.1" }, { "dst-ip", "10.0.0.0/30" }, { "host", "10.0.0.2" },
+		{ "src-port", "4000" },	  { "dst-port", "53" },	       { "port", "80,53" },
+		{ "protocol", "udp" },	  { "dst-port", "50-60,80" },  { "src-ip", "0.0.0.0/0" },
+		{ "type", "ipv4" },
+	};
+	struct frame frame;
+	struct box box;
+
+	(void)state;
+	frame_udp4(&frame, 4000, 53);
+	box_open(&box, &frame, frame.size, 0x0800);
+	memset(&flt, 0, sizeof(flt));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		/* each with all before it */
+		option(rows[i].name, rows[i].value);
+		assert_true(passes(&box));
+		if (filter_refuses(SONDE_DIRECT, &box.skb) ||
+		    !filter_settles(SONDE_DIRECT, &box.skb))
+			fail_msg("--%s %s", rows[i].name, rows[i].value);
+	}
+	/* what is not in the header is not for the first sight to say */
+	option("dev", "eth7");
+	assert_false(filter_settles(SONDE_DIRECT, &box.skb));
+	assert_true(passes(&box));
+	only("src-port", "4000");
+	option("not-host", "10.0.0.1");
+	assert_false(filter_settles(SONDE_DIRECT, &box.skb));
+	assert_false(passes(&box));
+	only("src-port", "4000");
+	option("vlan", "7");
+	assert_false(filter_settles(SONDE_DIRECT, &box.skb));
+	assert_false(passes(&box));
+	box_close(&box);
+}
+
+static unsigned int random_state = 1;
+
+static unsigned int below(unsigned int limit)
+{
+	random_state = random_state * 1664525 + 1013904223;
+	return (random_state >> 8) % limit;
+}
+
+static const char *any_port_list(char *text, size_t size)
+{
+	unsigned int count = 1 + below(3);
+	size_t used = 0;
+
+	for (unsigned int i = 0; i < count; i++) {
+		unsigned int first = 1 + below(4);
+
+		used += snprintf(text + used, size - used, "%s%u", i ? "," : "", first);
+		if (!below(4))
+			used += snprintf(text + used, size - used, "-%u", first + below(2));
+	}
+	return text;
+}
+
+/* one more option, of a value that one packet in a few has */
+static bool any_option(void)
+{
+	static const char *const rows[][5] = {
+		{ "src-ip", "10.0.0.1", "10.0.0.2/31", "0.0.0.0/0", "10.0.1.0/24" },
+		{ "dst-ip", "10.0.0.2", "10.0.0.0/31", "10.0.0.0/8", "10.0.0.3" },
+		{ "host", "10.0.0.1", "10.0.0.3", "10.0.0.2/31", "0.0.0.0/0" },
+		{ "not-host", "10.0.0.3", "10.0.0.1", "fd00::/8", "10.0.0.3" },
+		{ "type", "ipv4", "ipv4", "arp", "ipv6" },
+		{ "dev", "eth7", "eth7", "eth8", "eth7" },
+		{ "vlan", "1", "1", "1", "1" },
+		{ "netns", "4026531000", "4026531000", "4026531001", "4026531000" },
+		{ "vni", "5", "5", "5", "5" },
+		{ "protocol", "arp", "arp", "arp", "arp" },
+		{ "src-ip", "fd00::1", "fd00::/8", "::/0", "fd00::1" },
+	};
+	static const char *const ports[] = { "src-port", "dst-port", "port" };
+	static const char *const protocols[] = { "tcp", "udp", "icmp", "sctp" };
+	char text[64];
+	unsigned int which = below(16);
+
+	/* the rare ones rarely */
+	if (which > 2 && which < 11 && below(4))
+		which = below(3);
+	if (which < 11)
+		return option_try(rows[which][0], rows[which][1 + below(4)]);
+	if (which < 14)
+		return option_try(ports[which - 11], any_port_list(text, sizeof(text)));
+	return option_try("protocol", protocols[below(4)]);
+}
+
+/* at first sight or by the long way: one answer, for whatever stands in an IPv4 header */
+static void one_answer(void **state)
+{
+	static const __u8 protocols[] = { 6, 17, 17, 132, 1 };
+	unsigned int refused = 0, settled = 0, passed = 0;
+
+	(void)state;
+	for (unsigned int filters = 0; filters < 4000; filters++) {
+		bool right = true;
+
+		memset(&flt, 0, sizeof(flt));
+		for (unsigned int i = 0, count = 1 + below(3); i < count; i++)
+			right = any_option() && right;
+		if (!right)
+			continue;
+		for (unsigned int i = 0; i < 50; i++) {
+			bool refuse;
+			struct frame frame;
+			struct box box;
+			size_t size, ip;
+
+			frame.size = 0;
+			put_eth(&frame, 0x0800);
+			ip = put_ip4(&frame, protocols[below(5)], below(4) ? 0 : 1 << below(16));
+			frame.bytes[ip + 15] = below(4);
+			frame.bytes[ip + 19] = below(4);
+			if (!below(8))
+				frame.bytes[ip] = below(256);
+			put_udp(&frame, 1 + below(4), 1 + below(4));
+			ip4_close(&frame, ip);
+			if (!below(8))
+				set16(&frame, ip + 2, below(32));
+			size = below(8) ? frame.size : below(frame.size + 1);
+			box_open(&box, &frame, size, below(16) ? 0x0800 : 0);
+			if (!below(16))
+				box.skb.network_header = below(2) ? 0 : box.skb.mac_header;
+			refuse = filter_refuses(SONDE_DIRECT, &box.skb);
+			refused += refuse;
+			settled += !refuse && filter_settles(SONDE_DIRECT, &box.skb);
+			passed += passes(&box);
+			box_close(&box);
+		}
+	}
+	assert_true(refused > 50000);
+	assert_true(settled > 10000);
+	assert_true(passed > settled);
 }
 
 /* one word for ping of both kinds */
@@ -636,8 +788,8 @@ static void cut_packets(void **state)
 		box_open(&box, &frame, size, 0x0800);
 		only("vni", "5");
 		assert_int_equal(passes(&box), size >= 50);
-		option("inner", NULL);
 		option("src-ip", "fd00::1");
+		option("inner", NULL);
 		assert_int_equal(passes(&box), size >= 104);
 		option("src-port", "1111");
 		assert_int_equal(passes(&box), size >= 108);
@@ -656,6 +808,8 @@ int main(void)
 		cmocka_unit_test(ports),
 		cmocka_unit_test(protocols),
 		cmocka_unit_test(refused_at_first_sight),
+		cmocka_unit_test(passed_at_first_sight),
+		cmocka_unit_test(one_answer),
 		cmocka_unit_test(icmp_follows_the_address),
 		cmocka_unit_test(types),
 		cmocka_unit_test(vlans),
