@@ -232,12 +232,14 @@ static __always_inline struct path_trace *trace_of(const struct path_slot *slot)
 static __always_inline void trace_hop(struct path_trace *trace, enum sonde_access access, struct sk_buff *skb,
 				      __u32 stage, __u64 now)
 {
-	__u32 at = trace->hops;
+	__u64 at = trace->hops;
 	struct net_device *dev;
 	struct path_hop *hop;
 
 	if (at >= PATH_HOPS)
 		return;
+	/* as in path_add() */
+	asm volatile("if %[at] < %[end] goto +1\n\t%[at] = 0" : [at] "+r"(at) : [end] "i"(PATH_HOPS));
 	hop = &trace->hop[at];
 	dev = skb ? sonde_dev(access, skb) : NULL;
 	hop->at = now;
@@ -826,18 +828,31 @@ HOOK_FUNCTION(used, vhost_add_used_and_signal_n, at_used)
 HOOK_FUNCTION(irqfd, irqfd_wakeup, at_irqfd)
 HOOK_FUNCTION(inject, kvm_arch_set_irq_inatomic, at_inject)
 
+/* path_add() for a loop: a global function is verified once, not each time that it is called */
+__noinline int cell_add(__u32 cell, __u64 ns)
+{
+	struct path_cpu *here = path_here();
+
+	if (here)
+		path_add(here, cell, ns);
+	return 0;
+}
+
 /* one stage after the packet's skb is gone */
-static __always_inline void hand_step(struct path_cpu *here, struct path_trace *trace, struct path_flight *flight,
-				      __u32 from, __u32 to, __u64 at)
+static __noinline int hand_step(struct path_trace *trace, struct path_flight *flight, __u32 from, __u32 to,
+				__u64 at)
 {
 	__u64 took = at - flight->last;
 
-	path_add(here, path_edges[to][from], took);
+	if (from >= STAGE_MAX || to >= STAGE_MAX)
+		return 0;
+	cell_add(path_edges[to][from], took);
 	if (cfg_details && cfg_stage_threshold[from] && took >= cfg_stage_threshold[from])
 		flight->slow = 1;
 	flight->last = at;
 	if (trace)
 		trace_hop(trace, SONDE_PROBE, NULL, to, at);
+	return 0;
 }
 
 /* a packet arrives in the guest: no skb is left, so user space reads the headers out of the trace's bytes */
@@ -875,14 +890,14 @@ static __noinline int hand_arrive(void *ctx, struct path_worker *worker, __u64 k
 	flight = &bucket->flight[way & (PATH_WAYS - 1)];
 	if (cfg_details)
 		trace = bpf_map_lookup_elem(&traces, &index);
-	hand_step(here, trace, flight, STAGE_vhost, STAGE_used, worker->used);
+	hand_step(trace, flight, STAGE_vhost, STAGE_used, worker->used);
 	if (worker->irqfd)
-		hand_step(here, trace, flight, STAGE_used, STAGE_irqfd, worker->irqfd);
+		hand_step(trace, flight, STAGE_used, STAGE_irqfd, worker->irqfd);
 	if (worker->inject)
-		hand_step(here, trace, flight, STAGE_irqfd, STAGE_inject, worker->inject);
+		hand_step(trace, flight, STAGE_irqfd, STAGE_inject, worker->inject);
 	took = flight->last - flight->first;
 	__sync_fetch_and_add(&here->counts.ended, 1);
-	path_add(here, flight->upcalled ? CELL_upcalled : CELL_total, took);
+	cell_add(flight->upcalled ? CELL_upcalled : CELL_total, took);
 	if (cfg_details && trace && (!cfg_slow || flight->slow || (cfg_threshold && took >= cfg_threshold)))
 		hand_event(ctx, flight, trace);
 	bucket->key[way & (PATH_WAYS - 1)] = 0;
@@ -927,6 +942,8 @@ static __always_inline int at_queue(void *ctx, const __u64 *args, enum sonde_acc
 	switch (path_role(access, SONDE_READ(access, skb, dev))) {
 	case ROLE_phy:
 		return path_stage(ctx, access, skb, STAGE_qdisc);
+	case ROLE_vm:
+		return path_stage(ctx, access, skb, STAGE_qdisc | PATH_IF_EDGE);
 	case ROLE_none:
 		return path_stage(ctx, access, skb, STAGE_port_out | PATH_IF_EDGE);
 	}

@@ -55,6 +55,8 @@ const struct path_stage_row path_stages[STAGE_MAX] = {
 	{ STAGE_kick, STAGE_worker }, { STAGE_worker, STAGE_tun }, { STAGE_tun, STAGE_tap_in },    \
 	{ STAGE_tap_in, STAGE_ovs }
 #define GUEST_IN                                                                                   \
+	{ STAGE_qdisc, STAGE_tap_out }, { STAGE_qdisc, STAGE_dequeue },                            \
+	{ STAGE_dequeue, STAGE_tap_out },                                                          \
 	{ STAGE_tap_out, STAGE_vhost }, { STAGE_vhost, STAGE_used }, { STAGE_used, STAGE_irqfd },  \
 	{ STAGE_irqfd, STAGE_inject }
 #define EDGES_END { STAGE_none, STAGE_none }
@@ -76,11 +78,11 @@ static const struct path_edge vm_tx[] = {
 };
 
 static const struct path_edge vm_rx[] = {
-	NIC_IN, OVS_EDGES, OVS_SENDS(STAGE_tap_out), GUEST_IN, EDGES_END,
+	NIC_IN, OVS_EDGES, OVS_SENDS(STAGE_qdisc), GUEST_IN, EDGES_END,
 };
 
 static const struct path_edge vm_vm[] = {
-	GUEST_OUT, OVS_EDGES, OVS_SENDS(STAGE_tap_out), GUEST_IN, EDGES_END,
+	GUEST_OUT, OVS_EDGES, OVS_SENDS(STAGE_qdisc), GUEST_IN, EDGES_END,
 };
 
 static const struct path_edge forward[] = {
