@@ -65,7 +65,7 @@ started() { # NAME PID
 counted() { # NAME WHAT
 	case $2 in
 	none)		echo none ;;
-	bpftrace)	awk '/^@/ { n += $NF } END { print n + 0 }' "$work/$1.out" ;;
+	bpftrace)	awk "/\]: [0-9]+\$/ { n += \$NF } END { print n + 0 }" "$work/$1.out" ;;
 	events)		jq -s 'map(select(.type == "end")) | .[0] | .events + (.lost.events // 0)' \
 				"$work/$1.out" ;;
 	*)		jq -s "map(select(.type == \"total\")) | .[0].$2" "$work/$1.out" ;;
@@ -137,14 +137,7 @@ drops() {
 	stacks stacks_flow drop drops=sent --group-by reason,dev,flow
 	stacks stacks_hit drop drops=sent --group-by reason,dev --dst-ip 10.77.0.2
 	stacks stacks_miss drop drops=0 --group-by reason,dev --dst-ip 192.0.2.1
-	packets packets_address drop events=0 --dst-ip 192.0.2.1
-	packets packets_host drop events=0 --host 192.0.2.1
-	packets packets_port drop events=0 --dst-port 7009
-	packets packets_protocol drop events=0 --protocol tcp
-	packets packets_dev drop events=0 --dev lo
-	[ "$LAB_KERNEL" = 5.10 ] || packets packets_reason drop events=0 --reason NO_SOCKET
 	packets packets_stack events events=sent
-	packets packets_nostack events events=sent --no-stack
 	NETSONDE_BUFFER=perf packets packets_perf events events=sent --no-stack
 	row qdisc_other drop drops=0 netsonde drop qdisc --json --interval 1d
 	rt stacks rt_reason_dev drop drops=sent --group-by reason,dev
@@ -153,6 +146,24 @@ drops() {
 	rt packets rt_port drop events=0 --dst-port 7009
 	rt packets rt_dev drop events=0 --dev lo
 	rt packets rt_nostack events events=sent --no-stack
+}
+
+# by what its filter asks for, and what is let through
+filters() {
+	packets packets_address drop events=0 --dst-ip 192.0.2.1
+	packets packets_host drop events=0 --host 192.0.2.1
+	packets packets_host6 drop events=0 --host fd00::1
+	packets packets_port drop events=0 --dst-port 7009
+	packets packets_ports drop events=0 --port 7008,7009
+	packets packets_ports_dst drop events=0 --dst-port 7008,7009
+	packets packets_ports_udp drop events=0 --protocol udp --port 7008,7009
+	packets packets_ranges drop events=0 --port 1000-2000,7008-7009
+	packets packets_protocol drop events=0 --protocol tcp
+	packets packets_dev drop events=0 --dev lo
+	[ "$LAB_KERNEL" = 5.10 ] || packets packets_reason drop events=0 --reason NO_SOCKET
+	packets packets_nostack events events=sent --no-stack
+	packets packets_hit_address events events=sent --no-stack --dst-ip 10.77.0.2
+	packets packets_hit_ports events events=sent --no-stack --protocol udp --port 7001,7002
 }
 
 others() {
@@ -168,7 +179,7 @@ delivered() {
 	stacks deliver_hit deliver seen=sent --dst-ip 10.77.0.2
 	stacks deliver_miss deliver seen=0 --dst-ip 192.0.2.1
 	stacks deliver_port deliver seen=0 --dst-port 7009
-	stacks deliver_dev deliver seen=sent --dev b1
+	stacks deliver_dev deliver seen=sent --dev b1 --netns bench
 	packets deliver_packets deliver events=0
 	tc qdisc replace dev b0 root pfifo limit 100
 	base deliver_pfifo deliver
@@ -197,7 +208,7 @@ starts() {
 		tracepoint:skb:kfree_skb { @[kstack, args->reason] = count(); }'
 }
 
-for part in ${BENCH_PARTS:-floors drops others delivered starts}; do
+for part in ${BENCH_PARTS:-floors drops filters others delivered starts}; do
 	base base drop
 	$part
 done
