@@ -31,6 +31,7 @@ struct state {
 	struct table interval, total, seen_interval, seen_total;
 	struct sonde_hist sizes_interval, sizes_total;
 	uint64_t folded, folded_benign; /* frees of the total whose rows were too many to keep */
+	uint64_t uncounted; /* of all intervals that were reported: drops that found the table full */
 	void *by_id, *by_trimmed_id; /* trees of struct known_stack */
 };
 
@@ -323,10 +324,17 @@ static json_t *report_words(struct run *run, enum scope scope, uint64_t drops, u
 	struct state *state = run->state;
 	json_t *keys = json_object();
 	char at[48];
+	uint64_t uncounted = ledger_loss(run, LOSS_rows);
 	uint64_t seen = seen_most(scope == SCOPE_TOTAL ? &state->seen_total : &state->seen_interval,
 				  at, sizeof(at));
 	int used = 0;
 
+	if (scope == SCOPE_INTERVAL) {
+		uncounted -= state->uncounted;
+		state->uncounted += uncounted;
+	}
+	if (uncounted)
+		json_object_set_new(keys, "uncounted", json_integer(uncounted));
 	json_object_set_new(keys, "hidden_benign", json_integer(hidden));
 	if (scope == SCOPE_TOTAL && state->folded)
 		json_object_set_new(keys, "folded", json_integer(state->folded));
@@ -344,8 +352,11 @@ static json_t *report_words(struct run *run, enum scope scope, uint64_t drops, u
 			used = snprintf(words, size, "; %" PRIu64 " packets seen (%s)", seen, at);
 	}
 	if (hidden)
+		used += snprintf(words + used, size - used,
+				 "; %" PRIu64 " frees that are no loss hidden (--all)", hidden);
+	if (uncounted)
 		snprintf(words + used, size - used,
-			 "; %" PRIu64 " frees that are no loss hidden (--all)", hidden);
+			 "; %" PRIu64 " more drops in no row: the table was full", uncounted);
 	if (RODATA(run)->cfg_by_stack) {
 		int map = object_map(run, "stack_ways");
 
@@ -366,7 +377,7 @@ static int report(struct run *run, enum scope scope)
 	const struct sonde_hist *sizes = scope == SCOPE_TOTAL ? &state->sizes_total
 							      : &state->sizes_interval;
 	uint64_t drops = 0, hidden, shown;
-	char words[160] = "";
+	char words[256] = "";
 	json_t *keys, *stacks;
 	int err = scope == SCOPE_INTERVAL ? take(run) : 0;
 
@@ -432,7 +443,8 @@ TOOL(drop_stacks, .area = "drop", .name = "stacks", .kind = TOOL_SUMMARY,
      .summary = "drops counted by reason, place, stack, device, flow, namespace",
      .question = "where, why and how many packets does this host lose?",
      .cannot_see =
-	     "losses that free no skb in the kernel: in the NIC, in its ring, in the guest, in user space",
+	     "losses that free no skb in the kernel: in the NIC, in its ring, in the guest, in user space; "
+	     "before Linux 6.7, an Open vSwitch flow that only samples",
      .was = "kernel_drop_stack_stats_summary_all kernel_drop_stack_stats_summary kernel_drop_stack_stats",
      .object = drop_stacks__elf_bytes, .options = options, .hooks = hooks, .filter = true,
      .row_key = "drop_key", .row_values = "drop_row", .state_size = sizeof(struct state),
