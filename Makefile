@@ -36,7 +36,7 @@ CORE_SANITIZED := $(patsubst src/%.c,$(B)/san/%.o,$(CORE_SOURCES))
 TRAFFIC := $(patsubst tests/traffic/%.c,$(B)/lab-bin/%,$(wildcard tests/traffic/*.c))
 KERNELS ?= 5.10 6.1 6.12 7
 
-.PHONY: all demo check unit-tests packages-build packages-all clean docs
+.PHONY: all demo check unit-tests packages-build packages-demo packages-all clean docs
 
 all: $(B)/netsonde
 
@@ -94,10 +94,13 @@ $(B)/lab-bin/%: tests/traffic/%.c
 packages-build:
 	@packaging/packages install build
 
+packages-demo:
+	@packaging/packages install build lab
+
 packages-all:
 	@packaging/packages install build test lab
 
-demo: packages-all
+demo: packages-demo
 	@$(MAKE) --no-print-directory $(B)/netsonde $(TRAFFIC)
 	@lab/demo
 
