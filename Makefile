@@ -20,7 +20,7 @@ LDLIBS := -lbpf -lelf -ljansson -lz
 BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 $(WARNINGS) -Wno-unused-parameter -Wno-address-of-packed-member \
 	-D__TARGET_ARCH_$(BPF_ARCH) -Isrc -Isrc/bpf -I/usr/include/$(TRIPLET)
 
-# src/tools/drop/stacks.bpf.c -> drop_stacks, src/path/path.bpf.c -> path
+# src/tools/drop/stacks.bpf.c -> drop_stacks, src/path/engine.bpf.c -> engine
 bpf_name = $(patsubst %.bpf.c,%,$(subst /,_,$(patsubst src/path/%,%,$(patsubst src/tools/%,%,$(1)))))
 BPF_SOURCES := $(wildcard src/tools/*/*.bpf.c src/path/*.bpf.c)
 TOOL_SOURCES := $(wildcard src/tools/*/*.c src/path/*.c)

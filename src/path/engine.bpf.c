@@ -825,7 +825,12 @@ static __always_inline int at_inject(void *ctx, const __u64 *args, enum sonde_ac
 }
 
 HOOK_FUNCTION(used, vhost_add_used_and_signal_n, at_used)
-HOOK_FUNCTION(irqfd, irqfd_wakeup, at_irqfd)
+/* not by fentry: on 6.12 that attaches to this function and never runs */
+SEC("kprobe/irqfd_wakeup") int irqfd__kp__irqfd_wakeup(struct pt_regs *ctx)
+{
+	return at_irqfd(ctx, NULL, SONDE_PROBE);
+}
+
 HOOK_FUNCTION(inject, kvm_arch_set_irq_inatomic, at_inject)
 
 /* path_add() for a loop: a global function is verified once, not each time that it is called */
