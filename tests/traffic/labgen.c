@@ -40,12 +40,12 @@ struct endpoint {
 struct options {
 	const char *mode, *netns, *dev, *tap, *comm, *family;
 	unsigned long count, rate, seed, sport, dport, port, size, ttl, protocol;
-	unsigned long tcp_flags, icmp_type, fragments, skip_fragment, rcvbuf;
+	unsigned long tcp_flags, icmp_type, fragments, skip_fragment, rcvbuf, ip_id, late;
 	struct endpoint src, dst;
 	uint8_t src_mac[6], dst_mac[6];
 	unsigned long tags[TAGS_MAX], tag_count; /* priority << 13 | id, outermost first */
-	bool have_sport, have_src_mac, have_dst_mac, have_icmp_type, have_tcp_flags;
-	bool df, bad_ip_checksum, bad_checksum, hold, echo, answers;
+	bool have_sport, have_src_mac, have_dst_mac, have_icmp_type, have_tcp_flags, have_ip_id;
+	bool df, bad_ip_checksum, bad_checksum, hold, echo, answers, spread, same, stamps;
 };
 
 static struct options opt = {
@@ -73,6 +73,27 @@ static void on_signal(int signal)
 {
 	(void)signal;
 	stopping = 1;
+}
+
+static uint64_t wall_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+/* The serial number that packet @index carries. */
+static uint32_t serial_of(unsigned long index)
+{
+	return opt.same ? 0 : index;
+}
+
+/* --spread: one source port a packet, from --sport on. */
+static void spread_check(void)
+{
+	if (opt.spread && opt.sport + opt.count > 65536)
+		die("--spread: no %lu ports from %lu on", opt.count, opt.sport);
 }
 
 /* Paced sending: packet i of a run leaves no earlier than i / rate seconds after the first. */
@@ -250,7 +271,8 @@ static void put_ipv4(struct frame *frame, uint32_t serial, unsigned int length,
 
 	put16(frame, 0x4500);
 	put16(frame, 20 + length);
-	put16(frame, serial + 1); /* id: the serial number, never 0 in the first 65,534 */
+	/* the serial number, never 0 in the first 65,534 */
+	put16(frame, opt.have_ip_id ? opt.ip_id : serial + 1);
 	put16(frame, (opt.df ? 0x4000 : 0) | (more ? 0x2000 : 0) | offset / 8);
 	put8(frame, opt.ttl);
 	put8(frame, opt.protocol);
@@ -396,10 +418,11 @@ static int run_frames(void)
 		opt.icmp_type = opt.protocol == IPPROTO_ICMPV6 ? 128 : 8;
 	if (!opt.have_tcp_flags)
 		opt.tcp_flags = 0x02;
+	spread_check();
 	fd = packet_socket(&to);
-	for (; tally.sent < opt.count && !stopping; tally.sent++) {
+	for (; tally.sent < opt.count && !stopping; tally.sent++, opt.sport += opt.spread) {
 		pace(tally.sent);
-		send_packet(fd, &to, tally.sent, &tally);
+		send_packet(fd, &to, serial_of(tally.sent), &tally);
 	}
 	tally_print(&tally);
 	return 0;
@@ -474,7 +497,8 @@ static int open_sender(int type)
 		die("--dst is missing");
 	if (opt.src.family && opt.src.family != opt.dst.family)
 		die("--src and --dst: one is IPv4, the other IPv6");
-	return open_socket(type, opt.src.family ? &opt.src : &any, opt.have_sport ? opt.sport : 0);
+	return open_socket(type, opt.src.family ? &opt.src : &any,
+			   opt.have_sport || opt.spread ? opt.sport : 0);
 }
 
 static int open_listener(int type)
@@ -508,40 +532,145 @@ static bool answer_arrives(int fd, uint32_t serial)
 	return false;
 }
 
-static int run_udp(void)
+#define STAMPED_MIN 18 /* letters, serial number, time of sending */
+
+/* When a datagram was sent or read, by the clock of the wall: what a tool says can be held to it. */
+struct stamp {
+	uint32_t serial, port;
+	uint64_t sent, from, until; /* ns; from, until: around the call that sent or read it */
+};
+
+static struct stamp *stamps;
+static unsigned long stamp_count;
+
+static void stamp_keep(const struct stamp *stamp)
 {
-	static struct frame datagram;
-	struct sockaddr_storage to;
-	struct tally tally = { 0 };
-	unsigned long answered = 0;
+	static unsigned long room;
+
+	if (!opt.stamps)
+		return;
+	if (stamp_count == room) {
+		room = room ? room * 2 : 1024;
+		stamps = realloc(stamps, room * sizeof(*stamps));
+		if (!stamps)
+			die("out of memory");
+	}
+	stamps[stamp_count++] = *stamp;
+}
+
+/* At the end, since writing would make the packets late that are to come. */
+static void stamps_print(void)
+{
+	unsigned long i;
+
+	for (i = 0; i < stamp_count; i++)
+		printf("{\"serial\":%u,\"src_port\":%u,\"sent_ns\":%llu,\"from_ns\":%llu,\"until_ns\":%llu}\n",
+		       stamps[i].serial, stamps[i].port, (unsigned long long)stamps[i].sent,
+		       (unsigned long long)stamps[i].from, (unsigned long long)stamps[i].until);
+}
+
+/* Payload bytes 10 to 17: the time of sending. */
+static void payload_stamp(uint8_t *payload, uint64_t ns)
+{
+	unsigned int i;
+
+	for (i = 0; i < 8; i++)
+		payload[10 + i] = ns >> (8 * (7 - i)) & 0xff;
+}
+
+static uint64_t payload_stamped(const uint8_t *payload)
+{
+	uint64_t ns = 0;
+	unsigned int i;
+
+	for (i = 0; i < 8; i++)
+		ns = ns << 8 | payload[10 + i];
+	return ns;
+}
+
+static unsigned int port_of(const struct sockaddr_storage *address)
+{
+	return ntohs(address->ss_family == AF_INET6 ? ((struct sockaddr_in6 *)address)->sin6_port :
+						      ((struct sockaddr_in *)address)->sin_port);
+}
+
+static unsigned int local_port(int fd)
+{
+	struct sockaddr_storage address;
+	socklen_t length = sizeof(address);
+
+	return getsockname(fd, (void *)&address, &length) ? 0 : port_of(&address);
+}
+
+static int open_udp(void)
+{
 	int discover = opt.df ? IP_PMTUDISC_PROBE : IP_PMTUDISC_DONT;
 	int ttl = opt.ttl;
 	int fd = open_sender(SOCK_DGRAM);
-	socklen_t length = socket_address(&opt.dst, opt.dport, &to);
 
-	if (opt.answers && opt.size < 10)
-		die("--answers: --size %lu has no room for a serial number (10)", opt.size);
 	if (opt.dst.family == AF_INET) {
 		setsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl));
 		setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof(discover));
 	} else {
 		setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &ttl, sizeof(ttl));
 	}
+	return fd;
+}
+
+static int run_udp(void)
+{
+	static struct frame datagram;
+	struct sockaddr_storage to;
+	struct tally tally = { 0 };
+	unsigned long answered = 0;
+	int fd = open_udp();
+	socklen_t length = socket_address(&opt.dst, opt.dport, &to);
+
+	if (opt.answers && opt.size < 10)
+		die("--answers: --size %lu has no room for a serial number (10)", opt.size);
+	if (opt.stamps && opt.size < STAMPED_MIN)
+		die("--stamps: --size %lu has no room for a time (%d)", opt.size, STAMPED_MIN);
+	spread_check();
 	for (; tally.sent < opt.count && !stopping; tally.sent++) {
+		struct stamp stamp = { .serial = serial_of(tally.sent) };
+
+		if (opt.spread && tally.sent) {
+			opt.sport++;
+			close(fd);
+			fd = open_udp();
+		}
 		pace(tally.sent);
 		datagram.length = 0;
-		put_payload(&datagram, tally.sent, opt.size);
+		put_payload(&datagram, stamp.serial, opt.size);
+		stamp.from = stamp.sent = wall_ns();
+		if (opt.stamps)
+			payload_stamp(datagram.bytes, stamp.sent);
 		tally_send(&tally, sendto(fd, datagram.bytes, datagram.length, 0, (void *)&to,
 					  length));
+		stamp.until = wall_ns();
+		if (opt.stamps)
+			stamp.port = local_port(fd);
+		stamp_keep(&stamp);
 		if (opt.answers)
 			answered += answer_arrives(fd, tally.sent);
 	}
+	stamps_print();
 	if (opt.answers)
 		printf("{\"sent\":%lu,\"answered\":%lu}\n", tally.sent,
 		       answered);
 	else
 		tally_print(&tally);
 	return opt.answers && answered != tally.sent;
+}
+
+/* An application that is late: it sleeps while datagrams wait, then reads all there are. */
+static void sink_sleep(int fd)
+{
+	struct timespec late = { opt.late / 1000, opt.late % 1000 * 1000000 };
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+
+	if (opt.late && poll(&wait, 1, 0) == 0 && poll(&wait, 1, -1) == 1)
+		nanosleep(&late, NULL);
 }
 
 static int run_sink(void)
@@ -555,15 +684,28 @@ static int run_sink(void)
 	while (!stopping) {
 		struct sockaddr_storage from;
 		socklen_t from_length = sizeof(from);
-		ssize_t length = recvfrom(fd, datagram, sizeof(datagram), 0, (void *)&from,
-					  &from_length);
+		struct stamp stamp;
+		ssize_t length;
 
+		sink_sleep(fd);
+		if (stopping)
+			break;
+		stamp.from = wall_ns();
+		length = recvfrom(fd, datagram, sizeof(datagram), 0, (void *)&from, &from_length);
 		if (length < 0)
 			continue; /* interrupted: the loop's condition decides */
+		stamp.until = wall_ns();
 		received++;
+		if (opt.stamps && length >= STAMPED_MIN) {
+			stamp.serial = payload_serial(datagram);
+			stamp.sent = payload_stamped(datagram);
+			stamp.port = port_of(&from);
+			stamp_keep(&stamp);
+		}
 		if (opt.echo && sendto(fd, datagram, length, 0, (void *)&from, from_length) < 0)
 			die("answer %lu: %s", received, strerror(errno));
 	}
+	stamps_print();
 	printf("{\"received\":%lu}\n", received);
 	return 0;
 }
@@ -935,6 +1077,15 @@ static const struct row {
 	{ "echo", FLAG, SINK, AT(echo), 0, 0, "send each datagram back" },
 	{ "hold", FLAG, SINK, AT(hold), 0, 0, "never read: the socket buffer fills up" },
 	{ "rcvbuf", NUMBER, SINK, AT(rcvbuf), 0, INT_MAX, "SO_RCVBUF in bytes" },
+	{ "late", NUMBER, SINK, AT(late), 0, 60000,
+	  "wait so many ms when datagrams come, then read all there are" },
+	{ "stamps", FLAG, UDP | SINK, AT(stamps), 0, 0,
+	  "a line a datagram: source port, serial number, time sent, times around the call" },
+	{ "spread", FLAG, FRAMES | UDP, AT(spread), 0, 0,
+	  "each packet from a source port of its own: --sport and those that follow" },
+	{ "same", FLAG, FRAMES | UDP, AT(same), 0, 0, "all packets alike: serial number 0" },
+	{ "ip-id", NUMBER, FRAMES, AT(ip_id), AT(have_ip_id), 65535,
+	  "IPv4 id of all packets (one each)" },
 	{ "tap", TEXT, HOSTILE, AT(tap), 0, 0, "tap to write into, made if there is none" },
 	{ "seed", NUMBER, HOSTILE, AT(seed), 0, UINT32_MAX, "same seed, same frames (1)" },
 	{ "family", TEXT, HOSTILE, AT(family), 0, 0, "only this family of frames" },

@@ -1,0 +1,313 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# path.sh: each packet that begins a path of the host ends it or is accounted for, and none is taken for another.
+# kernels: 5.10 6.1 6.12 7
+# topology: host
+# timeout: 900
+# seconds: 110
+
+. /share/lib.sh
+
+# ---- what the tools said ----
+
+# An expression over the last totals of "path summary".
+total() { # NAME JQ-EXPRESSION
+	jq -r "select(.type == \"total\") | $2" "$work/$1.json"
+}
+
+# begun, and what became of them: must be equal.
+ledger() { # NAME
+	total "$1" '"\(.begun) = \(.ended + ([.not_ended[]] | add // 0) + .in_flight), \(.lost_by_us) lost by us"'
+}
+
+balanced() { # NAME TITLE: nothing is lost, by us or from sight
+	local begun
+	begun=$(total "$1" .begun)
+	is "$2: begun = ended + accounted for" "$(ledger "$1")" "$begun = $begun, 0 lost by us" \
+		"$(total "$1" '"\(.not_ended) in flight \(.in_flight)"')"
+}
+
+# How many packets came to each stage, as "STAGE N" lines.
+reached() { # NAME
+	jq -r 'select(.type == "stage" and .scope == "total") | "\(.to) \(.count)"' "$work/$1.json" |
+		awk '{ n[$1] += $2 } END { for (s in n) print s, n[s] }'
+}
+
+expect_reached() { # NAME TITLE N STAGE...: that many at each of the stages
+	local name=$1 title=$2 n=$3 stage seen=
+	shift 3
+	reached "$name" > "$work/reached"
+	for stage; do
+		seen+="$stage $(awk -v s="$stage" '$1 == s { print $2; f = 1 } END { if (!f) print 0 }' "$work/reached"), "
+	done
+	is "$title: $n at each stage" "$seen" "$(printf "%s $n, " "$@")"
+}
+
+# All time that was spent between stages is the time of the packets that arrived.
+expect_sums() { # NAME TITLE: only where each packet ended
+	is "$2: the stages' times add up to the path's" "$(jq -rs '
+		map(select(.scope == "total")) |
+		(map(select(.type == "stage" or .way == "other") | .sum_ns) | add) as $stages |
+		(map(select(.way == "direct" or .way == "upcall") | .sum_ns) | add) as $path |
+		if $stages == $path then "equal" else "\($stages) and \($path)" end' "$work/$1.json")" equal
+}
+
+# ---- single packets ----
+
+# An event as a line: SOURCE-PORT|DESTINATION-PORT|FATE|TOOK|SUM OF STAGES|STAGES. Source and
+# destination port of ICMP are id and sequence number.
+events() { # NAME
+	jq -r 'select(.type == "event") | [.packet.udp.src_port // .packet.tcp.src_port // .packet.icmp.id // "-",
+		.packet.udp.dst_port // .packet.tcp.dst_port // .packet.icmp.seq // "-", .fate, .took_ns,
+		([.stages[].to_next_ns // 0] | add), ([.stages[].stage] | join(" "))] |
+		map(tostring) | join("|")' "$work/$1.json" > "$work/$1.events"
+}
+
+# The ways that packets may take.
+ovs='ovs (upcall back )?actions (conntrack )?(again )*'
+tx_way="^out (port_out )?(${ovs})?qdisc (dequeue )?driver\$"
+rx_way="^(nic )?receive (${ovs}port_in backlog )?ip l4( socket read)?\$"
+forward_way="^(nic )?receive (${ovs}|ip forward )qdisc (dequeue )?driver\$"
+
+# Each event arrived, on a way that there is, with stages that add up to what it took.
+expect_ways() { # NAME TITLE WAY
+	is "$2: each packet's stages are in order" \
+		"$(awk -F'|' -v way="$3" '$6 !~ way { print $1, $2, $6 }' "$work/$1.events" | head -n 3)" ""
+	is "$2: each packet's stages add up" \
+		"$(awk -F'|' '$4 != $5' "$work/$1.events" | head -n 3)" ""
+}
+
+# The events to one destination port are those with the source ports FIRST and up, each once.
+expect_serials() { # NAME TITLE DPORT FIRST N
+	is "$2: $5 packets, each once" "$(awk -F'|' -v p="$3" '$2 == p && $3 == "arrived" { print $1 }' \
+		"$work/$1.events" | sort -n | uniq -c | awk -v first="$4" '
+		$1 != 1 { print $1, "times", $2 }
+		$2 < first || $2 >= first + n { print "never sent:", $2 }
+		{ seen++ }
+		END { print seen + 0 }' n="$5" | head -n 5)" "$5"
+}
+
+events_to() { # NAME PORT
+	awk -F'|' -v p="$2" '$2 == p' "$work/$1.events" | wc -l
+}
+
+# ---- what others count ----
+
+datapath() { # hit, missed and lost lookups
+	ovs-appctl dpctl/show | sed -n 's/.*lookups: hit:\([0-9]*\) missed:\([0-9]*\) lost:\([0-9]*\).*/\1 \2 \3/p'
+}
+
+device() { # NAME rx|tx
+	echo "$(< "/sys/class/net/$1/statistics/$2_packets")"
+}
+
+qdisc_sent() { # NAME
+	tc -s -j qdisc show dev "$1" | jq '.[0].packets'
+}
+
+# The e1000e's driver takes its counters from the hardware every two seconds, or when asked by ip.
+counters_take() { # PREFIX
+	local hit missed lost
+	ip -s link show nic0 > "$work/link"
+	read -r hit missed lost <<< "$(datapath)"
+	printf -v "$1_looked" %d $((hit + missed))
+	printf -v "$1_missed" %d "$missed"
+	printf -v "$1_lost" %d "$lost"
+	printf -v "$1_vp0_rx" %d "$(device vp0 rx)"
+	printf -v "$1_vp0_tx" %d "$(device vp0 tx)"
+	printf -v "$1_nic0_rx" %d "$(device nic0 rx)"
+	printf -v "$1_nic0_tx" %d "$(device nic0 tx)"
+	printf -v "$1_qdisc" %d "$(qdisc_sent nic0)"
+}
+
+since() { # COUNTER: how far it went from before_ to after_
+	local a=after_$1 b=before_$1
+	echo $((${!a} - ${!b}))
+}
+
+# ---- sinks ----
+
+declare -A sinks
+sink() { # PORT [NETNS]
+	labgen sink --rcvbuf 16000000 --port "$1" ${2:+--netns "$2"} > "$work/sink.$1" &
+	sinks[$1]=$!
+}
+
+sinks_ready() {
+	local port
+	for port in "${!sinks[@]}"; do
+		wait_for 20 test -s "$work/sink.$port"
+	done
+}
+
+sinks_stop() {
+	kill "${sinks[@]}"
+	wait "${sinks[@]}"
+	sinks=()
+}
+
+received() { # PORT
+	jq -r '.received // empty' "$work/sink.$1"
+}
+
+# Ends all tools at once, since each takes seconds to detach.
+tools_end() {
+	local name
+	for name in "${!tool_pids[@]}"; do
+		kill -INT "${tool_pids[$name]}"
+	done
+	for name in "${!tool_pids[@]}"; do
+		tool_wait "$name"
+		is "ends in order: ${tool_args[$name]}" "$tool_status" 0 "$(tail -n 3 "$work/$name.err")"
+	done
+}
+
+# ---- the cases ----
+
+# Forwarding by IP, between two veth pairs that are no ports of br-int
+routes_make() {
+	local n
+	sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+	for n in 1 2; do
+		ip netns add far$n
+		ip link add fw$n type veth peer name far$n netns far$n
+		ip -batch - <<-END
+			link set fw$n address 52:54:00:00:0$n:01 up
+			addr add 10.2$n.0.1/24 dev fw$n
+			addr add fd2$n::1/64 dev fw$n nodad
+			neigh replace 10.2$n.0.2 lladdr 52:54:00:00:0$n:02 nud permanent dev fw$n
+			neigh replace fd2$n::2 lladdr 52:54:00:00:0$n:02 nud permanent dev fw$n
+		END
+		ip -n far$n -batch - <<-END
+			link set far$n address 52:54:00:00:0$n:02 up
+			addr add 10.2$n.0.2/24 dev far$n
+			addr add fd2$n::2/64 dev far$n nodad
+			neigh replace 10.2$n.0.1 lladdr 52:54:00:00:0$n:01 nud permanent dev far$n
+			neigh replace fd2$n::1 lladdr 52:54:00:00:0$n:01 nud permanent dev far$n
+			route add default via 10.2$n.0.1
+			route add default via fd2$n::1
+		END
+	done
+}
+
+# Sends N by a socket, one by one unless the rate says otherwise; each has a source port of its own.
+send() { # NETNS DST DPORT N [LABGEN OPTION...]
+	local n
+	n=$(sent labgen udp ${1:+--netns "$1"} --dst "$2" --dport "$3" --count "$4" --rate 200 \
+		--spread --sport 20000 "${@:5}")
+	[ "$n" = "$4" ] || not_ok "$4 datagrams to port $3 sent" "labgen says '$n'"
+}
+
+pings() { # NETNS DST N
+	in_ns "${1:-host}" ping -q -i 0.02 -c "$3" -W 10 "$2" > "$work/ping" 2>&1 &&
+		grep -q " $3 received" "$work/ping" || not_ok "$3 pings to $2" "$(cat "$work/ping")"
+}
+
+# One by one, of all kinds, on all three paths at once; nothing else is sent.
+one_by_one() {
+	tool_begin tx path summary --path host-tx --phy-interface vp0,nic0
+	tool_begin tx_each path details --path host-tx --phy-interface vp0,nic0
+	tool_begin rx path summary --path host-rx --phy-interface vp0,nic0
+	tool_begin rx_each path details --path host-rx --phy-interface vp0,nic0 --dst-port 7000-7999
+	tool_begin fw path summary --path forward --phy-interface vp0,nic0,fw1,fw2 --dst-port 7020-7029
+	tool_begin fw_each path details --path forward --phy-interface vp0,nic0,fw1,fw2 --dst-port 7020-7029
+	tools_ready
+	for port in 7001 7002 7004 7005; do
+		sink $port "$([ $port -lt 7003 ] && echo peer || echo nicpeer)"
+	done
+	for port in 7011 7012 7014 7015; do
+		sink $port
+	done
+	sink 7021 nicpeer; sink 7022 peer; sink 7024 nicpeer
+	sink 7025 far2; sink 7026 far2
+	sinks_ready
+	labgen tcp-echo --netns peer --port 7003 > "$work/echo.7003" &
+	local echo_pid=$!
+	wait_for 10 test -s "$work/echo.7003"
+
+	counters_take before
+	send '' 10.0.0.2 7001 31
+	send '' fd00::2 7002 32
+	send '' 10.0.0.3 7004 34
+	send '' fd00::3 7005 35
+	send peer 10.0.0.1 7011 41
+	send peer fd00::1 7012 42
+	send nicpeer 10.0.0.1 7014 44
+	send nicpeer fd00::1 7015 45
+	send peer 10.0.0.3 7021 51
+	send nicpeer 10.0.0.2 7022 52
+	send peer fd00::3 7024 54
+	send far1 10.22.0.2 7025 55
+	send far1 fd22::2 7026 56
+	pings '' 10.0.0.2 11
+	pings '' fd00::3 12
+	pings peer fd00::1 13
+	pings nicpeer 10.0.0.1 14
+	labgen tcp --dst 10.0.0.2 --dport 7003 --count 10 --rate 100 > "$work/tcp"
+	nap 1
+	counters_take after
+	kill $echo_pid
+	wait $echo_pid
+	sinks_stop
+	tools_end
+
+	local port n
+	for port in 7001/31 7002/32 7004/34 7005/35 7011/41 7012/42 7014/44 7015/45 7021/51 7022/52 7024/54 \
+		    7025/55 7026/56; do
+		n=${port#*/} port=${port%/*}
+		is "the application on port $port has $n" "$(received "$port")" "$n"
+	done
+	local name
+	for name in tx_each rx_each fw_each; do
+		events $name
+	done
+
+	# what the host sent: all that left by the two devices, less what was forwarded
+	local forwarded=$((51 + 52 + 54)) out
+	out=$(($(since vp0_tx) + $(since nic0_tx) - forwarded))
+	balanced tx "host-tx, one by one"
+	is "host-tx: as many began and ended as the devices sent" "$(total tx '"\(.begun) \(.ended)"')" "$out $out"
+	expect_reached tx host-tx "$out" port_out ovs actions qdisc driver
+	expect_sums tx host-tx
+	is "host-tx: the qdisc of nic0 saw what nic0 sent" "$(since qdisc)" "$(since nic0_tx)"
+	for port in 7001/31 7002/32 7004/34 7005/35; do
+		expect_serials tx_each "host-tx details, port ${port%/*}" "${port%/*}" 20000 "${port#*/}"
+	done
+	is "host-tx details: as many as the summary" "$(wc -l < "$work/tx_each.events")" "$out"
+	expect_ways tx_each "host-tx details" "$tx_way"
+
+	# what it received; what it forwarded began there, and went another way
+	local in=$(($(since vp0_rx) + $(since nic0_rx)))
+	balanced rx "host-rx, one by one"
+	is "host-rx: as many began as the devices received" "$(total rx .begun)" "$in"
+	is "host-rx: all ended that were for this host" "$(total rx '"\(.ended) \(.not_ended)"')" \
+		"$((in - forwarded)) {\"consumed\":$forwarded}"
+	expect_reached rx host-rx $((in - forwarded)) port_in backlog ip l4
+	expect_reached rx "host-rx, with what is forwarded" "$in" ovs actions
+	for port in 7011/41 7012/42 7014/44 7015/45; do
+		expect_serials rx_each "host-rx details, port ${port%/*}" "${port%/*}" 20000 "${port#*/}"
+	done
+	expect_ways rx_each "host-rx details" "$rx_way"
+
+	balanced fw "forward, one by one"
+	is "forward: all began and ended" "$(total fw '"\(.begun) \(.ended) \(.not_ended)"')" "268 268 {}"
+	expect_reached fw forward 268 qdisc driver
+	expect_reached fw "forward by Open vSwitch" 157 ovs actions
+	expect_reached fw "forward by IP" 111 ip forward
+	expect_sums fw forward
+	for port in 7021/51 7022/52 7024/54 7025/55 7026/56; do
+		expect_serials fw_each "forward details, port ${port%/*}" "${port%/*}" 20000 "${port#*/}"
+	done
+	expect_ways fw_each "forward details" "$forward_way"
+
+	is "the datapath looked up each packet once" "$(since looked)" $((out + in))
+	is "each miss is an upcall out and back" \
+		"$(($(reached tx | awk '$1 == "upcall" { print $2 }') + $(reached rx | awk '$1 == "upcall" { print $2 }'))) $((
+		$(reached tx | awk '$1 == "back" { print $2 }') + $(reached rx | awk '$1 == "back" { print $2 }')))" \
+		"$(since missed) $(since missed)"
+}
+
+sysctl -qw net.core.netdev_max_backlog=100000 net.core.rmem_max=16000000
+routes_make
+one_by_one
+finish
