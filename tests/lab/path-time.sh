@@ -1,0 +1,250 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# path-time.sh: a delay of known size is seen in its stage and in no other, held to the application's own clock.
+# kernels: 5.10 6.1 6.12 7
+# topology: host
+# timeout: 900
+# seconds: 70
+
+. /share/lib.sh
+
+vswitchd=$(< /run/openvswitch/ovs-vswitchd.pid)
+
+# Truth is two-sided: labgen notes the time before and after each call that sends or reads a
+# datagram. What a packet took lies between what these four prove at least and at most, however
+# slow the machine is.
+
+total() { # NAME JQ-EXPRESSION
+	jq -r "select(.type == \"total\") | $2" "$work/$1.json"
+}
+
+wall_us() {
+	echo "${EPOCHREALTIME/[.,]/}"
+}
+
+# Each event as "SOURCE-PORT TOOK SUM-OF-STAGES NS-AT-STAGE FATE", the stage by name.
+events() { # NAME STAGE DPORT
+	jq -r --arg stage "$2" --argjson port "$3" '
+		select(.type == "event" and .packet.udp.dst_port == $port) |
+		"\(.packet.udp.src_port) \(.took_ns) \([.stages[].to_next_ns // 0] | add) " +
+		"\([.stages[] | select(.stage == $stage) | .to_next_ns // 0] | add // 0) \(.fate)"' \
+		"$work/$1.json" | sort -n > "$work/$1.events"
+}
+
+# Sent and read, joined: "SOURCE-PORT SENT-FROM SENT-UNTIL READ-FROM READ-UNTIL"
+journeys() { # SENT-FILE SINK-FILE
+	jq -rs --slurpfile read "$2" '
+		($read | map(select(.src_port)) | INDEX(.src_port)) as $read |
+		.[] | select(.src_port) | . as $s | $read["\(.src_port)"] // empty |
+		"\(.src_port) \($s.from_ns) \($s.until_ns) \(.from_ns) \(.until_ns)"' "$1" | sort -n
+}
+
+declare -A sinks
+sink() { # PORT NETNS [LABGEN OPTION...]
+	labgen sink --stamps --rcvbuf 1000000 --port "$1" ${2:+--netns "$2"} "${@:3}" > "$work/sink.$1" &
+	sinks[$1]=$!
+	wait_for 20 test -s "$work/sink.$1"
+}
+
+# Sends by a socket each; the stamps are added to $work/sent.DPORT.
+send() { # NETNS DST DPORT SPORT N RATE
+	labgen udp ${1:+--netns "$1"} --dst "$2" --dport "$3" --sport "$4" --count "$5" --rate "$6" \
+		--spread --stamps >> "$work/sent.$3"
+}
+
+# Open vSwitch stands still from here on, all threads of it.
+ovs_stop() {
+	kill -STOP "$vswitchd"
+	wait_for 10 ovs_stands
+}
+
+ovs_stands() {
+	! grep -hv '^State:.*T (stopped)' <(grep -h ^State: "/proc/$vswitchd/task/"*/status) > "$work/stands"
+}
+
+ovs_go() {
+	kill -CONT "$vswitchd"
+}
+
+# All of its time goes to one stage: each event that took that long spent it there, the rest of its
+# way took less than half of the delay.
+expect_stage() { # NAME TITLE N NS
+	is "$2: each packet waited there, and nowhere else" "$(awk -v ns="$4" '
+		$5 == "arrived" && $4 >= ns && $2 - $4 < ns / 2 { right++ } END { print right + 0 }' \
+		"$work/$1.events")" "$3" "$(head -n 5 "$work/$1.events")"
+	is "$2: stages add up to the whole" "$(awk '$2 != $3' "$work/$1.events")" ""
+}
+
+# No packet took longer than from before it was sent until after it was read.
+expect_within() { # NAME TITLE JOURNEYS
+	is "$2: never longer than the application saw" "$(awk '
+		NR == FNR { most[$1] = $5 - $2; next }
+		!($1 in most) { print $1, "was never sent"; next }
+		$2 > most[$1] { print $1, "took", $2, "of", most[$1] }' \
+		"$3" "$work/$1.events" | head -n 5)" ""
+}
+
+# ---- ovs-vswitchd stands still during a miss ----
+
+upcall_case() {
+	local sport left
+	sink 7201 peer
+	: > "$work/least"
+	for sport in 21001 21002 21003; do
+		ovs_stop
+		send '' 10.0.0.2 7201 $sport 1 0
+		nap 0.3
+		left=$(wall_us)
+		ovs_go
+		wait_for 10 sink_has 7201 $((sport - 21000))
+		# the packet was with ovs-vswitchd from before its sender went on until at least now
+		echo "$sport $((left * 1000 - $(jq -s 'map(.until_ns // empty) | last' "$work/sent.7201")))" >> "$work/least"
+	done
+}
+
+# Has the sink read so many? It says so only in the end; its queue is empty when it has.
+sink_has() { # PORT N
+	[ "$(ip netns exec peer cat /proc/net/snmp | awk '$1 == "Udp:" { n = $2 } END { print n }')" -ge $((peer_udp + $2)) ]
+}
+
+upcall_verdict() {
+	events tx upcall 7201
+	journeys "$work/sent.7201" "$work/sink.7201" > "$work/journeys"
+	expect_stage tx "ovs-vswitchd stopped for 300 ms" 3 300000000
+	expect_within tx "ovs-vswitchd stopped" "$work/journeys"
+	is "ovs-vswitchd stopped: never less than it stood still" "$(awk '
+		NR == FNR { least[$1] = $2; next }
+		$4 < least[$1] { print $1, $4, "of", least[$1] }' "$work/least" "$work/tx.events")" ""
+	is "ovs-vswitchd stopped: within 1 % of what the application saw, or what that cannot know" "$(awk '
+		NR == FNR { most[$1] = $5 - $2; unsure[$1] = most[$1] - ($4 - $3); next }
+		most[$1] - $2 > most[$1] / 100 + 20000 + unsure[$1] { print }' \
+		"$work/journeys" "$work/tx.events")" ""
+}
+
+# ---- netem behind Open vSwitch ----
+
+netem_case() {
+	sink 7202 nicpeer
+	tc qdisc replace dev nic0 root handle 77: netem delay 50ms limit 1000
+	send '' 10.0.0.3 7202 22000 20 100
+	nap 0.3
+	netem_sent=$(tc -s -j qdisc show dev nic0 | jq '.[0].packets')
+	tc qdisc del dev nic0 root
+}
+
+netem_verdict() {
+	events tx qdisc 7202
+	journeys "$work/sent.7202" "$work/sink.7202" > "$work/journeys"
+	expect_stage tx "netem of 50 ms on the NIC" 20 50000000
+	expect_within tx "netem of 50 ms on the NIC" "$work/journeys"
+	is "netem: the qdisc counts what the summary counts from qdisc to dequeue" \
+		"$(jq -r 'select(.scope == "total" and .from == "qdisc" and .to == "dequeue") | .count' \
+		"$work/netem.json")" "$netem_sent"
+	summary_stage netem netem qdisc 20 50000000
+}
+
+# The total of a summary has the delay in one stage: count, sum, mean, maximum; all others together
+# have less than half of it.
+summary_stage() { # NAME TITLE STAGE N NS
+	is "$2: the summary has it in its stage" "$(jq -rs --arg from "$3" --argjson n "$4" --argjson ns "$5" '
+		map(select(.type == "stage" and .scope == "total")) |
+		(map(select(.from == $from)) | sort_by(-.sum_ns)[0]) as $s |
+		(map(.sum_ns) | add - $s.sum_ns) as $others |
+		if $s.count >= $n and $s.sum_ns >= $n * $ns and $s.max_ns >= $ns and $s.mean_ns * $s.count >= $n * $ns
+		   and $others < $n * $ns / 2
+		then "yes" else "no: \($s), others \($others)" end' "$work/$1.json")" yes
+	is "$2: the summary's tail is there" "$(total "$1" .tail.from)" "$3"
+}
+
+# ---- an application that reads late ----
+
+socket_case() {
+	sink 7204 '' --late 200
+	send peer 10.0.0.1 7204 24000 10 0
+	nap 0.5
+}
+
+socket_verdict() {
+	events sock socket 7204
+	journeys "$work/sent.7204" "$work/sink.7204" > "$work/journeys"
+	is "an application that reads late: all were read" "$(wc -l < "$work/journeys") $(wc -l < "$work/sock.events")" "10 10"
+	is "an application that reads late: the first waited 200 ms in the socket's queue" \
+		"$(awk '$1 == 24000 { print ($4 >= 200000000) }' "$work/sock.events")" 1 "$(< "$work/sock.events")"
+	is "an application that reads late: the longest stage of all is the socket's queue" \
+		"$(awk '$4 < $2 - $4' "$work/sock.events")" ""
+	is "an application that reads late: stages add up" "$(awk '$2 != $3' "$work/sock.events")" ""
+	expect_within sock "an application that reads late" "$work/journeys"
+}
+
+# ---- the field case: Open vSwitch stalls for 250 ms now and then ----
+
+field_case() {
+	local round sport=25000
+	sink 7203 peer
+	for round in 1 2 3 4; do
+		send '' 10.0.0.2 7203 $sport 25 200
+		sport=$((sport + 25))
+		nap 0.3
+		ovs_stop
+		send '' 10.0.0.2 7203 $sport $((round + 1)) 0
+		sport=$((sport + round + 1))
+		nap 0.25
+		ovs_go
+		nap 0.3
+	done
+}
+
+field_verdict() {
+	local n=$((4 * 25 + 2 + 3 + 4 + 5))
+	journeys "$work/sent.7203" "$work/sink.7203" > "$work/journeys"
+	is "stalls: the application has all" "$(wc -l < "$work/journeys")" $n
+	# late by the application's clock; what is in between would be a matter of taste
+	awk '$5 - $2 >= 100000000 { print $1 }' "$work/journeys" > "$work/late"
+	is "stalls: $n packets began and ended" "$(total field '"\(.begun) \(.ended) \(.not_ended)"')" "$n $n {}"
+	is "stalls: the tail of the summary is the upcall" "$(total field .tail.from)" upcall
+	is "stalls: its P99.9 is a stall" "$(total field '.tail.p999_ns >= 242000000')" true \
+		"$(total field .tail)"
+	if awk '$5 - $2 > 60000000 && $5 - $2 < 200000000 { print; f = 1 } END { exit !f }' "$work/journeys" > "$work/between"; then
+		skip "stalls: details are the packets that were late" "some were neither late nor in time: $(wc -l < "$work/between")"
+	else
+		events slow upcall 7203
+		is "stalls: details are exactly the packets that were late" \
+			"$(awk '{ print $1 }' "$work/slow.events" | xargs)" "$(xargs < "$work/late")"
+		is "stalls: that are those sent while it stood still" "$(wc -l < "$work/late")" 14
+		expect_stage slow stalls 14 200000000
+		expect_within slow stalls "$work/journeys"
+	fi
+}
+
+# Each source port is a flow of its own, so each packet is a miss.
+ovs-ofctl add-flow br-int 'priority=100,udp,actions=move:NXM_OF_UDP_SRC[]->NXM_NX_REG0[0..15],NORMAL'
+peer_udp=$(ip netns exec peer cat /proc/net/snmp | awk '$1 == "Udp:" { n = $2 } END { print n }')
+
+tool_begin tx path details --path host-tx --phy-interface vp0,nic0 --dst-port 7201,7202
+tool_begin netem path summary --path host-tx --phy-interface nic0 --dst-port 7202
+tool_begin sock path details --path host-rx --phy-interface vp0 --socket --dst-port 7204
+tool_begin field path summary --path host-tx --phy-interface vp0 --dst-port 7203
+tool_begin slow path details --path host-tx --phy-interface vp0 --dst-port 7203 --threshold 100ms
+tools_ready
+
+upcall_case
+netem_case
+socket_case
+field_case
+nap 0.5
+kill "${sinks[@]}"
+wait "${sinks[@]}"
+for name in "${!tool_pids[@]}"; do
+	kill -INT "${tool_pids[$name]}"
+done
+for name in "${!tool_pids[@]}"; do
+	tool_wait "$name"
+	is "ends in order: ${tool_args[$name]}" "$tool_status" 0 "$(tail -n 3 "$work/$name.err")"
+	is "lost nothing: ${tool_args[$name]}" "$(tool_number "$name" '.lost | tojson')" '{}'
+done
+
+upcall_verdict
+netem_verdict
+socket_verdict
+field_verdict
+finish
