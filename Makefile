@@ -80,10 +80,10 @@ $(B)/san/%.o: src/%.c | $(SKELETONS)
 	@mkdir -p $(@D)
 	$(CC) $(filter-out -O2,$(CFLAGS)) -O1 $(SANITIZE) -MD -MP -c -o $@ $<
 
-$(B)/tests/unit/%: tests/unit/%.c $(CORE_SANITIZED)
+$(B)/tests/unit/%: tests/unit/%.c $(CORE_SANITIZED) $(EMBEDDED)
 	@mkdir -p $(@D)
 	$(CC) $(filter-out -O2,$(CFLAGS)) -O1 $(SANITIZE) -Isrc/bpf -MMD -MP -o $@ $< \
-		$(filter-out $(B)/san/core/registry.o $(B)/san/core/run.o,$(CORE_SANITIZED)) -lcmocka $(LDLIBS)
+		$(filter-out $(B)/san/core/registry.o $(B)/san/core/run.o,$(CORE_SANITIZED)) $(EMBEDDED) -lcmocka $(LDLIBS)
 
 unit-tests: $(UNIT_TESTS)
 

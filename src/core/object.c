@@ -72,14 +72,14 @@ static struct bpf_map *section_map(const struct run *run, const char *section_na
 	return NULL;
 }
 
-/* the embedded object is compressed with gzip, whose last four bytes say how large it was. NULL: it cannot be read */
-static void *object_inflate(const unsigned char *bytes, size_t size, size_t *whole)
+void *object_inflate(const void *bytes, size_t size, size_t *whole)
 {
 	uint32_t length;
 	z_stream stream = { .next_in = (unsigned char *)bytes, .avail_in = size };
 	void *object;
 
-	memcpy(&length, bytes + size - sizeof(length), sizeof(length));
+	/* the last four bytes say how large it was */
+	memcpy(&length, (const char *)bytes + size - sizeof(length), sizeof(length));
 	object = malloc(length);
 	stream.next_out = object;
 	stream.avail_out = length;

@@ -5,6 +5,11 @@
 
 #include "core/tool.h"
 
+/**
+ * object_inflate: the object behind the bytes that a tool embeds, which are compressed with gzip; whole: its size.
+ * The caller frees it. NULL: it cannot be read.
+ */
+void *object_inflate(const void *bytes, size_t size, size_t *whole);
 /** object_open: open the tool's object and find its rodata; nothing enters the kernel yet. Returns 0 or -errno, said. */
 int object_open(struct run *run);
 /**

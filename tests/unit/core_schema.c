@@ -14,11 +14,13 @@
 #include <unistd.h>
 
 #include "core/field.h"
+#include "core/object.h"
 #include "core/schema.h"
 
 #include "drop_packets.skel.h"
 #include "drop_qdisc.skel.h"
 #include "drop_stacks.skel.h"
+#include "engine.skel.h"
 
 /* members that only the programs and the tool's own code read */
 static const struct {
@@ -117,12 +119,14 @@ static void each_member_has_a_row(void **state)
 static struct btf *embedded(const void *(*object)(size_t *size))
 {
 	size_t size;
-	const void *bytes = object(&size);
+	const void *compressed = object(&size);
+	void *bytes = object_inflate(compressed, size, &size);
 	struct bpf_object *opened = bpf_object__open_mem(bytes, size, NULL);
 	struct btf *btf;
 	const void *types;
 	__u32 types_size;
 
+	free(bytes);
 	assert_non_null(opened);
 	types = btf__raw_data(bpf_object__btf(opened), &types_size);
 	btf = btf__new(types, types_size);
@@ -141,6 +145,7 @@ static void embedded_objects(void **state)
 		{ drop_packets__elf_bytes, { "drop_packet" } },
 		{ drop_stacks__elf_bytes, { "drop_key", "drop_row" } },
 		{ drop_qdisc__elf_bytes, { "qdisc_drop", "qdisc_key", "qdisc_row" } },
+		{ engine__elf_bytes, { "path_packet" } },
 	};
 
 	(void)state;

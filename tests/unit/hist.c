@@ -40,7 +40,7 @@ static void buckets_follow_each_other(void **state)
 static void error_is_at_most_3_percent(void **state)
 {
 	(void)state;
-	for (__u64 value = 1; value < 1ULL << 62; value += value / 7 + 1) {
+	for (__u64 value = 1; value < 1ULL << HIST_LOG2_MAX; value += value / 7 + 1) {
 		__u32 i = hist_index(value);
 		__u64 low = hist_bucket_low(i), high = hist_bucket_low(i + 1);
 
