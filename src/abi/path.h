@@ -56,6 +56,11 @@ enum path_cell {
 };
 #define PATH_CELLS 48
 
+/* tables of histogram buckets for small values */
+#define PATH_FINE 512
+#define PATH_COARSE 4096
+#define PATH_COARSE_STEP 16
+
 /** What became of packets that began and did not end; each is a line of the ledger. */
 enum path_fate {
 	FATE_none,

@@ -371,6 +371,42 @@ static __always_inline bool filter_pass(enum sonde_access access, struct sk_buff
 	return !filter_refuses(access, skb) && filter_examine(access, skb);
 }
 
+/**
+ * filter_unfinished: filter_pass() for an IPv4 packet that this host is about to
+ * send: until __ip_local_out() has run, skb->protocol is not set and the header
+ * has no length and no checksum.
+ */
+static __always_inline bool filter_unfinished(enum sonde_access access, struct sk_buff *skb)
+{
+	struct {
+		struct wire_ip4 ip;
+		__be16 ports[2];
+	} wire;
+	const __u32 set = flt.set;
+	__u64 at;
+
+	/* what a tunnel carries is found by the long way, which needs no length there */
+	if (set & (FILTER_TUNNEL | FILTER_VLAN | FILTER_DEVICE))
+		return filter_examine(access, skb);
+	at = sonde_address_of(SONDE_READ(access, skb, head)) + SONDE_READ(access, skb, network_header);
+	if (SONDE_COPY(&wire, sizeof(wire), (void *)at))
+		return false;
+	if (set & (FILTER_IP6 | FILTER_ARP) || (set & FILTER_TYPE && flt.eth_type != PACKET_IP4))
+		return false;
+	if (!filter_ip4(set, wire.ip.src, wire.ip.dst) || filter_ip4_not(set, wire.ip.src, wire.ip.dst))
+		return false;
+	if (set & FILTER_PROTOCOL && wire.ip.protocol != flt.protocol)
+		return false;
+	if (!(set & FILTER_PORTS))
+		return true;
+	if (!packet_has_ports(wire.ip.protocol) || wire.ip.fragment & bpf_htons(0x1fff))
+		return false;
+	if (wire.ip.version_ihl != 0x45 &&
+	    SONDE_COPY(wire.ports, sizeof(wire.ports), (void *)(at + (wire.ip.version_ihl & 15) * 4)))
+		return false;
+	return filter_port_numbers(set, bpf_ntohs(wire.ports[0]), bpf_ntohs(wire.ports[1]));
+}
+
 /** flow_parse: packet_flow() as the user asked for it: inside the tunnel with --inner. */
 static __always_inline void flow_parse(enum sonde_access access, struct sk_buff *skb,
 				       struct sonde_flow *flow)

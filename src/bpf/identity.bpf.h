@@ -20,6 +20,17 @@ struct identity {
 	__u32 unused;
 };
 
+/**
+ * identity_key: the key of a packet in ovs-vswitchd. With all of the payload's first bytes where they are at
+ * hand: sockets that never fragment send IPv4 headers that are all the same.
+ */
+static __always_inline __u64 identity_key(const struct identity *identity)
+{
+	if (identity->length < IDENTITY_PAYLOAD)
+		return identity->headers;
+	return ((identity->headers ^ identity->payload) * 0x9e3779b97f4a7c15ULL >> 1) | 1;
+}
+
 /* one round of a multiplicative hash; the constant is 2^64 divided by the golden ratio */
 static __always_inline __u64 identity_mix(__u64 hash, __u64 word)
 {

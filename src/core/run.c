@@ -375,6 +375,8 @@ int run_examine(struct run *run)
 		err = run->tool->configure(run);
 	if (!err)
 		err = object_choose(run);
+	if (!err && run->tool->chosen)
+		err = run->tool->chosen(run);
 	/* the symbols are read by now */
 	run->symbols_hidden = ksym_hidden();
 	return err;

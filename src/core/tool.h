@@ -98,6 +98,8 @@ struct tool {
 	size_t state_size; /* of the tool's own state, zeroed, in run->state */
 	/** After the options, before the load: checks combinations, fills rodata. -EINVAL after usage_error(). */
 	int (*configure)(struct run *run);
+	/** After the choice of programs: -ENOSYS, said, if what is left makes no sense. */
+	int (*chosen)(struct run *run);
 	/** After the load: maps exist, nothing is attached yet. */
 	int (*loaded)(struct run *run);
 	/** Everything is attached: what is counted from now on is the run's. */

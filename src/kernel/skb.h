@@ -53,6 +53,7 @@ struct sock {
 };
 
 struct sk_buff {
+	struct sk_buff *next;		/* in a list, such as a bulk that leaves a qdisc */
 	/* shares its place with UDP's dev_scratch and with rbnode.rb_left: see sonde_dev() */
 	struct net_device *dev;
 	/* shares its place with ip_defrag_offset: see sonde_netns() */

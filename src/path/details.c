@@ -149,8 +149,9 @@ static const char *comm_of(uint32_t pid, char comm[17])
 	return comm;
 }
 
+/* wall: of the first stage, that all stages have one distance to wall time */
 static void hop_json(json_t *list, const struct path_hop *hop, const struct path_hop *next,
-		     uint32_t netns)
+		     uint64_t wall, uint32_t netns)
 {
 	const struct sonde_device_key key = { hop->ifindex, netns };
 	sonde_name name;
@@ -160,7 +161,7 @@ static void hop_json(json_t *list, const struct path_hop *hop, const struct path
 	if (device_name(&key, name))
 		memcpy(dev, name, sizeof(name));
 	entry = json_pack("{s:s, s:I, s:i, s:i, s:i, s:s?}", "stage", path_stages[hop->stage].name,
-			  "at_ns", (json_int_t)clock_wall(hop->at), "cpu", hop->cpu, "pid", hop->pid,
+			  "at_ns", (json_int_t)wall, "cpu", hop->cpu, "pid", hop->pid,
 			  "ifindex", hop->ifindex, "dev", *dev ? dev : NULL);
 	/* a name may be no UTF-8 */
 	if (comm_of(hop->pid, comm))
@@ -201,6 +202,7 @@ int details_more(struct run *run, const void *event, json_t *json, FILE *text)
 	const struct path_trace *trace = &way->trace;
 	const char *fate = way->fate ? path_fate_name(way->fate) : "arrived";
 	uint32_t hops = trace->hops < PATH_HOPS ? trace->hops : PATH_HOPS, netns = RODATA(run)->path_netns;
+	uint64_t wall = clock_wall(packet->at);
 	char place[160];
 	json_t *list = json_array();
 
@@ -214,7 +216,7 @@ int details_more(struct run *run, const void *event, json_t *json, FILE *text)
 						      "place", place));
 		for (uint32_t i = 0; i < hops; i++)
 			hop_json(list, &trace->hop[i], i + 1 < hops ? &trace->hop[i + 1] : NULL,
-				 netns);
+				 wall + trace->hop[i].at - packet->at, netns);
 		json_object_set(json, "stages", list);
 	}
 	if (text) {

@@ -21,13 +21,15 @@
 EVENT(path_packet);
 
 /* the stages of the path that this run looks at; set by path/engine.c */
+/* buckets of values below 512, and of those below 65536 in steps of 16, which no bucket divides */
+const volatile __u16 path_buckets_fine[PATH_FINE] = {}, path_buckets_coarse[PATH_COARSE] = {};
 const volatile __u32 path_begins = 0, path_ends = 0;	/* bits by enum path_stage */
 const volatile __u8 path_edges[STAGE_MAX][STAGE_MAX] = {};	/* [to][from]: the cell */
 const volatile __u32 path_cells = CELL_EDGES;
 const volatile struct path_device path_devices[PATH_DEVICES] = {};
 const volatile __u32 path_device_count = 0;
 const volatile __u32 path_netns = 0;	/* whose IP output begins path host-tx */
-const volatile __u32 path_bucket_bits = 14;
+const volatile __u32 path_bucket_shift = 50;	/* 64 less the bits of a bucket's number */
 
 /* path details */
 const volatile __u32 cfg_details = 0;
@@ -105,6 +107,16 @@ static __always_inline void path_count(enum path_fate fate)
 		__sync_fetch_and_add(&here->counts.fates[index & (PATH_FATES - 1)], 1);
 }
 
+/* hist_index() by table where packets are quick: a third of its cost */
+static __always_inline __u32 path_bucket_of(__u64 ns)
+{
+	if (ns < PATH_FINE)
+		return path_buckets_fine[ns];
+	if (ns < PATH_COARSE * PATH_COARSE_STEP)
+		return path_buckets_coarse[ns / PATH_COARSE_STEP];
+	return hist_index(ns);
+}
+
 /*
  * The bound is in assembler because the compiler compares one copy of a number and uses another, of which
  * the verifier then knows nothing. The cells end where the map's element ends.
@@ -114,7 +126,7 @@ static __always_inline void path_add(struct path_cpu *here, __u64 cell, __u64 ns
 	const __u64 end = path_cells;
 
 	asm volatile("if %[cell] < %[end] goto +1\n\t%[cell] = 0" : [cell] "+r"(cell) : [end] "r"(end));
-	hist_add(&here->cells[cell], ns);
+	hist_add_at(&here->cells[cell], ns, path_bucket_of(ns));
 }
 
 static __always_inline __u64 flight_key(enum sonde_access access, struct sk_buff *skb)
@@ -124,7 +136,7 @@ static __always_inline __u64 flight_key(enum sonde_access access, struct sk_buff
 
 static __always_inline __u32 flight_set(__u64 key)
 {
-	return key * 0x9e3779b97f4a7c15ULL >> (64 - path_bucket_bits);
+	return key * 0x9e3779b97f4a7c15ULL >> path_bucket_shift;
 }
 
 /* the way of a key in its bucket: false if it is in none */
@@ -369,7 +381,8 @@ static __always_inline void path_step(void *ctx, enum sonde_access access, struc
 		if (trace)
 			trace_hop(trace, access, skb, stage, now);
 	}
-	if (path_ends & 1U << stage)
+	/* over no edge it is another way: no end of this path */
+	if (path_ends & 1U << stage && cell != CELL_other)
 		path_finish(ctx, access, skb, here, slot);
 }
 
@@ -387,6 +400,22 @@ static __noinline int wanted_probe(struct sk_buff *skb)
 static __always_inline bool path_wanted(enum sonde_access access, struct sk_buff *skb)
 {
 	return !flt.set || (access == SONDE_DIRECT ? wanted_direct(skb) : wanted_probe(skb));
+}
+
+/* of what this host is about to send the header is not complete: see filter_unfinished() */
+static __noinline int wanted_out_direct(struct sk_buff *skb)
+{
+	return sonde_forget(filter_unfinished(SONDE_DIRECT, skb));
+}
+
+static __noinline int wanted_out_probe(struct sk_buff *skb)
+{
+	return sonde_forget(filter_unfinished(SONDE_PROBE, skb));
+}
+
+static __always_inline bool path_out_wanted(enum sonde_access access, struct sk_buff *skb)
+{
+	return !flt.set || (access == SONDE_DIRECT ? wanted_out_direct(skb) : wanted_out_probe(skb));
 }
 
 static __always_inline void path_begin(enum sonde_access access, struct sk_buff *skb, __u64 key, __u32 stage)
@@ -529,8 +558,6 @@ STAGE_BODY(at_ovs, path_stage, STAGE_ovs, 1)
 STAGE_BODY(at_actions, path_stage, STAGE_actions, 1)
 STAGE_BODY(at_conntrack, path_stage, STAGE_conntrack, 1)
 STAGE_BODY(at_forward, path_stage, STAGE_forward, 0)
-STAGE_BODY(at_ip, path_stage, STAGE_ip, 0)
-STAGE_BODY(at_l4, path_stage, STAGE_l4, 1)
 STAGE_BODY(at_socket, path_stage, STAGE_socket, 1)
 STAGE_BODY(at_read, path_stage, STAGE_read, 1)
 STAGE_BODY(at_copied, path_stage, STAGE_read, 0)
@@ -541,7 +568,27 @@ static __always_inline bool path_at_home(enum sonde_access access, struct net *n
 	return SONDE_READ(access, net, ns.inum) == path_netns;
 }
 
-/* __ip_local_out(net, sk, skb), ip6_output(net, sk, skb): TCP over IPv6 calls only the second one */
+/* __ip_local_out(net, sk, skb) */
+static __always_inline int at_out4(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	struct sk_buff *skb = (struct sk_buff *)args[2];
+	struct path_slot slot;
+	__u64 key;
+
+	if (!path_open || !path_at_home(access, (struct net *)args[0]))
+		return 0;
+	key = flight_key(access, skb);
+	if (path_active && flight_find(&slot, key)) {
+		/* a clone, such as the original of a packet that TCP sends again */
+		path_count(FATE_replaced);
+		flight_free(&slot);
+	}
+	if (path_out_wanted(access, skb))
+		path_begin(access, skb, key, STAGE_out);
+	return 0;
+}
+
+/* __ip6_local_out(net, sk, skb), ip6_output(net, sk, skb): TCP over IPv6 calls only the second one */
 static __always_inline int at_out(void *ctx, const __u64 *args, enum sonde_access access)
 {
 	if (!path_at_home(access, (struct net *)args[0]))
@@ -549,7 +596,7 @@ static __always_inline int at_out(void *ctx, const __u64 *args, enum sonde_acces
 	return path_stage_first(ctx, access, (struct sk_buff *)args[2], STAGE_out);
 }
 
-HOOK_FUNCTION(out4, __ip_local_out, at_out)
+HOOK_FUNCTION(out4, __ip_local_out, at_out4)
 HOOK_FUNCTION(out6, __ip6_local_out, at_out)
 
 /* also what is forwarded comes here: that was received */
@@ -573,8 +620,35 @@ HOOK_FUNCTION(actions, ovs_execute_actions, at_actions)
 HOOK_FUNCTION(conntrack, ovs_ct_execute, at_conntrack)
 HOOK_FUNCTION(forward4, ip_forward, at_forward)
 HOOK_FUNCTION(forward6, ip6_forward, at_forward)
-HOOK_FUNCTION(ip4, ip_rcv_core, at_ip)
-HOOK_FUNCTION(ip6, ip6_rcv_core, at_ip)
+
+/* a veth's other end may be in a namespace of its own: what happens there is not this host's */
+static __always_inline int stage_at_home(void *ctx, enum sonde_access access, __u64 net, __u64 skb, __u32 stage)
+{
+	if (!path_active || !path_at_home(access, (struct net *)net))
+		return 0;
+	return path_stage(ctx, access, (struct sk_buff *)skb, stage);
+}
+
+/* ip_rcv_core(skb, net) */
+static __always_inline int at_ip4(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	return stage_at_home(ctx, access, args[1], args[0], STAGE_ip);
+}
+
+/* ip6_rcv_core(skb, dev, net) */
+static __always_inline int at_ip6(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	return stage_at_home(ctx, access, args[2], args[0], STAGE_ip);
+}
+
+/* ip_protocol_deliver_rcu(net, skb, protocol), ip6_protocol_deliver_rcu(net, skb, nexthdr, have_final) */
+static __always_inline int at_l4(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	return stage_at_home(ctx, access, args[0], args[1], STAGE_l4);
+}
+
+HOOK_FUNCTION(ip4, ip_rcv_core, at_ip4)
+HOOK_FUNCTION(ip6, ip6_rcv_core, at_ip6)
 HOOK_FUNCTION(l4_4, ip_protocol_deliver_rcu, at_l4)
 HOOK_FUNCTION(l4_6, ip6_protocol_deliver_rcu, at_l4)
 HOOK_FUNCTION(socket_udp, __udp_enqueue_schedule_skb, at_socket)
@@ -969,12 +1043,26 @@ static __always_inline int at_xmit(void *ctx, const __u64 *args, enum sonde_acce
 	return path_stage(ctx, access, skb, role == ROLE_phy ? STAGE_driver : STAGE_tap_out);
 }
 
-/* qdisc_dequeue(qdisc, txq, packets, skb): skb is NULL when there was none */
+#define BULK_MAX 8	/* packets of one dequeue that are looked at; the others have no such stage */
+
+/* qdisc_dequeue(qdisc, txq, packets, skb): skb is NULL when there was none; the others of a bulk hang on it */
 static __always_inline int at_dequeue(void *ctx, const __u64 *args, enum sonde_access access)
 {
 	struct sk_buff *skb = (struct sk_buff *)args[3];
+	__u32 packets = args[2];
 
-	return skb ? path_stage(ctx, access, skb, STAGE_dequeue | PATH_IF_EDGE) : 0;
+	if (!path_active || !skb)
+		return 0;
+	path_stage(ctx, access, skb, STAGE_dequeue | PATH_IF_EDGE);
+	for (__u32 i = 1; i < BULK_MAX; i++) {
+		if (i >= packets)
+			break;
+		skb = SONDE_READ(SONDE_PROBE, skb, next);
+		if (!skb)
+			break;
+		path_stage(ctx, SONDE_PROBE, skb, STAGE_dequeue | PATH_IF_EDGE);
+	}
+	return 0;
 }
 
 /* netif_receive_skb(skb) */
@@ -982,6 +1070,8 @@ static __always_inline int at_receive(void *ctx, const __u64 *args, enum sonde_a
 {
 	struct sk_buff *skb = (struct sk_buff *)args[0];
 
+	if (!path_active && !path_open)
+		return 0;
 	switch (path_role(access, SONDE_READ(access, skb, dev))) {
 	case ROLE_phy:
 		return path_stage_first(ctx, access, skb, STAGE_receive);
@@ -1085,12 +1175,14 @@ static __noinline int identity_probe(struct sk_buff *skb, struct identity *ident
 	return 0;
 }
 
-#define UPCALL_AMBIGUOUS 2	/* path_flight.upcalled: another packet that looks the same is on its way too */
+/* path_flight.upcalled: packets that look the same and are on their way; the bit: they are not to be told apart */
+#define UPCALL_AMBIGUOUS 0x80
 
 /* the flight with this look that is in ovs-vswitchd; its payload is compared as far as it was known */
 static __always_inline bool flight_find_look(struct path_slot *slot, const struct identity *identity)
 {
-	__u32 set = flight_set(identity->headers);
+	__u64 key = identity_key(identity);
+	__u32 set = flight_set(key);
 	struct path_bucket *bucket = bpf_map_lookup_elem(&buckets, &set);
 
 	slot->bucket = bucket;
@@ -1100,7 +1192,7 @@ static __always_inline bool flight_find_look(struct path_slot *slot, const struc
 	for (__u32 way = 0; way < PATH_WAYS; way++) {
 		struct path_flight *flight = &bucket->flight[way];
 
-		if (bucket->key[way] != identity->headers || flight->payload != identity->length ||
+		if (bucket->key[way] != key || flight->payload != identity->length ||
 		    flight->skb != identity->payload)
 			continue;
 		slot->key = &bucket->key[way];
@@ -1153,12 +1245,15 @@ static __always_inline int upcall_do(void *ctx, enum sonde_access access, struct
 		return 0;
 	}
 	if (flight_find_look(&there, &identity)) {
-		there.flight->upcalled = UPCALL_AMBIGUOUS;
+		/* 127 equal ones at once are as good as more */
+		if ((there.flight->upcalled & ~UPCALL_AMBIGUOUS) < UPCALL_AMBIGUOUS - 1)
+			there.flight->upcalled++;
+		there.flight->upcalled |= UPCALL_AMBIGUOUS;
 		path_count(FATE_ambiguous);
 		flight_free(&slot);
 		return 0;
 	}
-	if (!flight_claim_look(&there, identity.headers)) {
+	if (!flight_claim_look(&there, identity_key(&identity))) {
 		path_count(FATE_evicted);
 		flight_free(&slot);
 		return 0;
@@ -1258,9 +1353,12 @@ static __always_inline int back_do(void *ctx, enum sonde_access access, struct s
 		if (turn || payload == IDENTITY_PAYLOAD)
 			return 0;
 	}
-	if (there.flight->upcalled == UPCALL_AMBIGUOUS) {
-		path_count(FATE_ambiguous);
-		flight_free(&there);
+	if (there.flight->upcalled & UPCALL_AMBIGUOUS) {
+		/* the last of them: the others were counted when they left */
+		if (--there.flight->upcalled == UPCALL_AMBIGUOUS) {
+			path_count(FATE_ambiguous);
+			flight_free(&there);
+		}
 		return 0;
 	}
 	if (!flight_claim(&slot, flight_key(access, skb)))

@@ -104,6 +104,15 @@ const struct option_row path_option_rows[] = {
 	{ OPTION_END },
 };
 
+/* received packets begin a path, or come out of the backlog */
+static bool receive_wanted(const struct run *run, const struct hook_row *hook)
+{
+	const struct path_run *state = run->state;
+
+	(void)hook;
+	return state->stages & (1U << STAGE_receive | 1U << STAGE_tap_in | 1U << STAGE_backlog);
+}
+
 static bool stage_wanted(const struct run *run, const struct hook_row *hook)
 {
 	const struct path_run *state = run->state;
@@ -159,7 +168,7 @@ const struct hook_row path_hooks[] = {
 	  "packets that the kernel cuts into segments before the NIC: they count as consumed" },
 	{ "queue", false, NULL },
 	{ "xmit", false, NULL },
-	{ "receive", false, NULL },
+	{ "receive", false, receive_wanted },
 	{ "consume", false, NULL },
 	{ "drop", false, NULL },
 	{ NULL },
@@ -311,6 +320,11 @@ static int devices_check(struct run *run)
 
 	if (run->quiet)
 		return 0;
+	if (run->filter->set & FILTER_DEVICE) {
+		run_error(run, "--dev: a path crosses many devices: name its NICs by --phy-interface and its taps by "
+			       "--vm-interface");
+		return -EINVAL;
+	}
 	if (state->path->needs_phy != !!state->phy) {
 		run_error(run, state->phy ? "--phy-interface %s: no NIC is on path %s"
 					  : "needs --phy-interface: %sthe NICs of path %s",
@@ -337,6 +351,10 @@ static void edges_set(struct run *run)
 	const struct path *path = state->path;
 	const uint32_t socket = 1U << STAGE_socket | 1U << STAGE_read;
 
+	for (uint32_t i = 0; i < PATH_FINE; i++)
+		rodata->path_buckets_fine[i] = hist_index(i);
+	for (uint32_t i = 0; i < PATH_COARSE; i++)
+		rodata->path_buckets_coarse[i] = hist_index(i * PATH_COARSE_STEP);
 	rodata->path_begins = path->begins;
 	rodata->path_ends = state->socket ? path->ends_at_socket : path->ends;
 	state->cells = CELL_EDGES;
@@ -361,10 +379,12 @@ static void sizes_set(struct run *run)
 	struct engine__rodata *rodata = RODATA(run);
 	uint32_t wanted = state->in_flight ? state->in_flight : DEFAULT_IN_FLIGHT;
 
-	rodata->path_bucket_bits = 4;
-	while ((PATH_WAYS << rodata->path_bucket_bits) < (int)wanted)
-		rodata->path_bucket_bits++;
-	state->bucket_count = 1U << rodata->path_bucket_bits;
+	state->bucket_count = 16;
+	rodata->path_bucket_shift = 60;
+	while (PATH_WAYS * state->bucket_count < wanted) {
+		state->bucket_count *= 2;
+		rodata->path_bucket_shift--;
+	}
 	state->cpu_count = libbpf_num_possible_cpus();
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(run->object, "buckets"),
 				 state->bucket_count);
@@ -426,6 +446,34 @@ int path_loaded(struct run *run)
 void path_attached(struct run *run)
 {
 	*((struct path_run *)run->state)->open = 1;
+}
+
+static bool stage_seen(const struct run *run, uint32_t stages)
+{
+	for (unsigned int i = 0; i < run->probe_count; i++) {
+		if (run->probes[i].hook->tag && 1U << run->probes[i].hook->tag & stages)
+			return true;
+	}
+	return false;
+}
+
+int path_chosen(struct run *run)
+{
+	const struct path_run *state = run->state;
+	/* seen by tracepoints that belong to no single stage and that every kernel has */
+	const uint32_t always = 1U << STAGE_receive | 1U << STAGE_tap_in | 1U << STAGE_driver;
+	uint32_t ends = state->socket ? state->path->ends_at_socket : state->path->ends;
+
+	if (!(state->path->begins & always) && !stage_seen(run, state->path->begins)) {
+		run_error(run, "this kernel shows no stage at which path %s begins", state->path->name);
+		return -ENOSYS;
+	}
+	/* a path without such a stage ends when vhost has told the guest */
+	if (!(ends & always) && !stage_seen(run, ends ? ends : 1U << STAGE_used)) {
+		run_error(run, "this kernel shows no stage at which path %s ends", state->path->name);
+		return -ENOSYS;
+	}
+	return 0;
 }
 
 static struct path_cpu *cpu_counts(const struct path_run *state, int cpu)

@@ -104,6 +104,8 @@ extern const struct hook_row path_hooks[];
 
 /** path_configure: path, devices, edges and sizes into rodata. As tool.configure. */
 int path_configure(struct run *run);
+/** path_chosen: -ENOSYS, said, if no packet could begin or end. As tool.chosen. */
+int path_chosen(struct run *run);
 int path_loaded(struct run *run);
 void path_attached(struct run *run);
 void path_tick(struct run *run);

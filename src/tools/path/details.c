@@ -11,5 +11,5 @@ TOOL(path_details, .area = "path", .name = "details", .kind = TOOL_DETAILS,
 	    "system_network_rx_internal_port_latency_details",
      .object = engine__elf_bytes, .options = details_option_rows, .hooks = path_hooks, .filter = true,
      .event = "path_packet", .state_size = sizeof(struct path_run), .configure = details_configure,
-     .loaded = path_loaded, .attached = path_attached, .tick = path_tick, .ending = path_ending,
+     .chosen = path_chosen, .loaded = path_loaded, .attached = path_attached, .tick = path_tick, .ending = path_ending,
      .event_before = details_before, .event_more = details_more, .finish = path_finish);

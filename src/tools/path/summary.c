@@ -14,6 +14,6 @@ TOOL(path_summary, .area = "path", .name = "summary", .kind = TOOL_SUMMARY,
      .cannot_see = "time in the NIC, on the wire and inside the guest",
      .was = "system_network_latency_summary vm_network_latency_summary",
      .object = engine__elf_bytes, .options = path_option_rows, .hooks = path_hooks, .filter = true,
-     .state_size = sizeof(struct path_run), .configure = configure, .loaded = path_loaded,
+     .state_size = sizeof(struct path_run), .configure = configure, .chosen = path_chosen, .loaded = path_loaded,
      .attached = path_attached, .tick = path_tick, .ending = path_ending, .report = path_report,
      .finish = path_finish);
