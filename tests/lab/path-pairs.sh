@@ -1,0 +1,317 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# path-pairs.sh: no packet is taken for another: floods, equal looks, fragments, retransmits.
+# kernels: 5.10 6.1 6.12 7
+# topology: host
+# timeout: 900
+# seconds: 90
+
+. /share/lib.sh
+
+vswitchd=$(< /run/openvswitch/ovs-vswitchd.pid)
+
+# ---- what the tools said ----
+
+total() { # NAME JQ-EXPRESSION
+	jq -r "select(.type == \"total\") | $2" "$work/$1.json"
+}
+
+balanced() { # NAME TITLE: begun = ended + what became of the others, and nothing is lost by us
+	is "$2: begun = ended + accounted for" "$(total "$1" '
+		"\(.begun - .ended - ([.not_ended[]] | add // 0) - .in_flight) \(.lost_by_us)"')" "0 0" \
+		"$(total "$1" '"begun \(.begun) ended \(.ended) \(.not_ended) in flight \(.in_flight)"')"
+}
+
+expect_total() { # NAME TITLE BEGUN ENDED NOT-ENDED: and no copies
+	is "$2" "$(total "$1" '"\(.begun) \(.ended) \(.not_ended) \(.in_flight) \(.copies)"')" \
+		"$3 $4 $5 0 0" "$(total "$1" '.drops | tojson')"
+}
+
+expect_reached() { # NAME TITLE N STAGE...: that many at each of the stages
+	local name=$1 title=$2 n=$3 stage seen=
+	shift 3
+	for stage; do
+		seen+="$stage $(jq -s --arg to "$stage" 'map(select(.type == "stage" and
+			.scope == "total" and .to == $to) | .count) | add // 0' "$work/$name.json"), "
+	done
+	is "$title: $n at each stage" "$seen" "$(printf "%s $n, " "$@")"
+}
+
+expect_sums() { # NAME TITLE: all time between stages is the time of the packets, where each arrived
+	is "$2: the stages' times add up to the path's" "$(jq -rs '
+		map(select(.scope == "total")) |
+		(map(select(.type == "stage" or .way == "other") | .sum_ns) | add) as $stages |
+		(map(select(.way == "direct" or .way == "upcall") | .sum_ns) | add) as $path |
+		if $stages == $path then "equal" else "\($stages) and \($path)" end' \
+		"$work/$1.json")" equal
+}
+
+# Each event to a port, in the order in which the packets set out:
+# SOURCE-PORT|BEGAN|TOOK|SUM-OF-STAGES|FATE|STAGES
+events() { # NAME DPORT
+	jq -r --argjson port "$2" 'select(.type == "event" and .packet.udp.dst_port == $port) |
+		[.packet.udp.src_port, .time_ns, .took_ns, ([.stages[].to_next_ns // 0] | add), .fate,
+		 ([.stages[].stage] | join(" "))] | map(tostring) | join("|")' \
+		"$work/$1.json" | sort -t '|' -k 2,2 > "$work/$1.$2.events"
+}
+
+# The ways that packets may take.
+ovs='ovs (upcall back )?actions (conntrack )?(again )*'
+tx_way="^out port_out ${ovs}qdisc (dequeue )?driver\$"
+rx_way="^(nic )?receive ${ovs}port_in backlog ip l4 socket read\$"
+
+# Those that labgen sent, each once, by a way that there is; source ports count up from 20000 in the
+# order of sending. None took longer than from before it was sent until after it was read.
+expect_each() { # NAME TITLE DPORT N WAY
+	local lost
+	events "$1" "$3"
+	lost=$(tool_number "$1" '.lost.events // 0')
+	is "$2: each packet once" "$(awk -F'|' -v n="$4" -v lost="$lost" '
+		$5 == "arrived" { n_of[$1]++ }
+		END {
+			for (p in n_of) {
+				if (p < 20000 || p >= 20000 + n)
+					print "never sent:", p
+				if (n_of[p] != 1)
+					print n_of[p], "times", p
+				seen++
+			}
+			if (seen >= n - lost && seen <= n)
+				print "right"
+			else
+				print "seen", seen + 0
+		}' "$work/$1.$3.events" | head -n 5)" right
+	is "$2: its stages in order, by a way that there is" "$(awk -F'|' -v way="$5" '
+		$6 !~ way { print $1, $6 }' "$work/$1.$3.events" | head -n 3)" ""
+	is "$2: its stages add up" "$(awk -F'|' '$3 != $4' "$work/$1.$3.events" | head -n 3)" ""
+	is "$2: began in the order of sending" "$(awk -F'|' '
+		$1 < last { print $1, "after", last } { last = $1 }' "$work/$1.$3.events" | head -n 3)" ""
+	is "$2: none took longer than the application saw" "$(awk '
+		NR == FNR { split($0, w, " "); most[w[1]] = w[2]; next }
+		{ split($0, e, "|") }
+		!(e[1] in most) { print e[1], "was never read"; next }
+		e[3] > most[e[1]] { print e[1], "took", e[3], "of", most[e[1]] }' \
+		<(jq -r 'select(.src_port) | "\(.src_port) \(.until_ns - .sent_ns)"' "$work/sink.$3") \
+		"$work/$1.$3.events" | head -n 3)" ""
+}
+
+# ---- traffic ----
+
+declare -A sinks
+sink() { # PORT NETNS [LABGEN OPTION...]
+	labgen sink --port "$1" ${2:+--netns "$2"} "${@:3}" > "$work/sink.$1" &
+	sinks[$1]=$!
+	wait_for 20 test -s "$work/sink.$1"
+}
+
+all_stop() {
+	local name
+	kill "${sinks[@]}"
+	wait "${sinks[@]}"
+	sinks=()
+	for name in "${!tool_pids[@]}"; do
+		kill -INT "${tool_pids[$name]}"
+	done
+	for name in "${!tool_pids[@]}"; do
+		tool_wait "$name"
+		is "ends in order: ${tool_args[$name]}" "$tool_status" 0 "$(tail -n 3 "$work/$name.err")"
+	done
+}
+
+received() { # PORT
+	jq -r '.received // empty' "$work/sink.$1"
+}
+
+send() { # NETNS DST DPORT N [LABGEN OPTION...]
+	local n
+	n=$(sent labgen udp ${1:+--netns "$1"} --dst "$2" --dport "$3" --count "$4" --rate 0 "${@:5}")
+	[ "$n" = "$4" ] || not_ok "$4 datagrams to port $3 sent" "labgen says '$n'"
+}
+
+stamped() { # as send, each from a source port of its own and with the time of sending
+	labgen udp ${1:+--netns "$1"} --dst "$2" --dport "$3" --count "$4" --rate 0 \
+		--spread --sport 20000 --stamps "${@:5}" > "$work/sent.$3"
+}
+
+ovs_stop() { # all threads of it
+	kill -STOP "$vswitchd"
+	wait_for 10 ovs_stands
+}
+
+ovs_stands() {
+	! cat "/proc/$vswitchd/task/"*/status | grep ^State: | grep -v 'T (stopped)' > "$work/stands"
+}
+
+ovs_go() {
+	kill -CONT "$vswitchd"
+}
+
+# ---- floods, with 20,000 other packets meanwhile whose memory is used again at once ----
+
+flood_case() {
+	local noise=()
+	tool_begin tx path summary --path host-tx --phy-interface vp0 --dst-port 7101,7102
+	tool_begin tx_each path details --path host-tx --phy-interface vp0 --dst-port 7101,7102
+	tool_begin rx path summary --path host-rx --socket --phy-interface vp0,nic0 --dst-port 7111,7112
+	tool_begin rx_each path details --path host-rx --socket --phy-interface vp0,nic0 --dst-port 7111,7112
+	tools_ready
+	sink 7101 peer --stamps --rcvbuf 16000000
+	sink 7102 peer --stamps --rcvbuf 16000000
+	sink 7111 '' --stamps --rcvbuf 16000000
+	sink 7112 '' --stamps --rcvbuf 16000000
+	sink 7198 peer --hold --rcvbuf 4096
+	sink 7199 '' --hold --rcvbuf 4096
+	send '' 10.0.0.2 7198 10000 > "$work/noise" & noise+=($!)
+	send peer 10.0.0.1 7199 10000 > "$work/noise" & noise+=($!)
+	stamped '' 10.0.0.2 7101 1500
+	stamped '' fd00::2 7102 500
+	stamped peer 10.0.0.1 7111 1500
+	stamped nicpeer 10.0.0.1 7112 500 --rate 1000
+	wait "${noise[@]}"
+	nap 1
+	all_stop
+}
+
+flood_verdict() {
+	local way
+	for way in "tx 7101 1500" "tx 7102 500" "rx 7111 1500" "rx 7112 500"; do
+		read -r way port n <<< "$way"
+		is "flood: the application on port $port has $n" "$(received "$port")" "$n"
+		expect_each ${way}_each "flood to port $port" "$port" "$n" "$([ $way = tx ] && echo "$tx_way" || echo "$rx_way")"
+	done
+	for way in tx rx; do
+		expect_total $way "flood, host-$way: 2000 began and ended" 2000 2000 '{}'
+		balanced $way "flood, host-$way"
+		expect_sums $way "flood, host-$way"
+		is "flood, host-$way: events and those we lost are all" \
+			"$(tool_number ${way}_each '.events + (.lost.events // 0)')" 2000
+	done
+	expect_reached tx "flood, host-tx" 2000 port_out ovs actions qdisc driver
+	expect_reached rx "flood, host-rx" 2000 ovs actions port_in backlog ip l4 socket read
+}
+
+# ---- packets that look alike, in ovs-vswitchd at the same time ----
+
+# Without flows and with ovs-vswitchd stopped, each packet goes up and stays there.
+up_together() { # COMMAND...
+	ovs-appctl dpctl/del-flows
+	ovs_stop
+	"$@"
+	ovs_go
+	nap 0.4
+}
+
+# UDP with DF from an unconnected socket: IP id 0, one source port; only the payload differs. One
+# CPU sends, so ovs-vswitchd has them in one queue and gives them back in the order of sending.
+alike() { # DPORT N
+	taskset -c 0 labgen udp --df --dst 10.0.0.2 --dport "$1" --sport 31000 --count "$2" --rate 100 \
+		--stamps >> "$work/sent.$1"
+}
+
+looks_case() {
+	local i
+	tool_begin look path summary --path host-tx --phy-interface vp0 --dst-port 7121
+	tool_begin look_each path details --path host-tx --phy-interface vp0 --dst-port 7121,7123
+	tool_begin crowd path summary --path host-tx --phy-interface vp0 --dst-port 7123
+	tool_begin same path summary --path host-tx --phy-interface vp0 --dst-port 7122
+	tools_ready
+	sink 7121 peer --stamps
+	sink 7122 peer
+	sink 7123 peer --stamps
+	for i in 1 2 3; do
+		up_together alike 7121 4
+	done
+	up_together alike 7123 12
+	up_together labgen udp --df --same --dst 10.0.0.2 --dport 7122 --sport 31000 --count 2 > "$work/same"
+	# the same bytes again, now that there is a flow
+	send '' 10.0.0.2 7122 3 --df --same --sport 31000
+	nap 0.5
+	all_stop
+}
+
+# Each event's beginning lies within the call that sent one of the packets, no two in the same;
+# they end in the order in which they began: none has the end of another.
+expect_unmixed() { # TITLE DPORT
+	events look_each "$2"
+	is "$1: each began when one was sent" "$(awk '
+		NR == FNR { from[++n] = $1; until[n] = $2; next }
+		{
+			split($0, e, "|")
+			for (i = 1; i <= n; i++)
+				if (e[2] >= from[i] - 20000 && e[2] <= until[i] + 20000 && !used[i]) {
+					used[i] = 1
+					next
+				}
+			print "began at no time of sending:", $0
+		}' <(jq -r 'select(.src_port) | "\(.from_ns) \(.until_ns)"' "$work/sent.$2") \
+		"$work/look_each.$2.events" | head -n 3)" ""
+	is "$1: none has the end of another" "$(awk -F'|' '
+		{ end = $2 + $3 - base } NR == 1 { base = $2; end = $3 }
+		NR > 1 && $2 - base + $3 < last { print }
+		{ last = $2 - base + $3 }' "$work/look_each.$2.events")" ""
+	is "$1: stages add up, and are in order" "$(awk -F'|' -v way="$tx_way" '$3 != $4 || $6 !~ way' \
+		"$work/look_each.$2.events")" ""
+}
+
+looks_verdict() {
+	is "IP id 0: the application has all" "$(received 7121) $(received 7123) $(received 7122)" "12 12 5"
+	expect_total look "IP id 0, four at a time in ovs-vswitchd: all matched" 12 12 '{}'
+	expect_reached look "IP id 0, four at a time" 12 upcall back actions
+	expect_sums look "IP id 0, four at a time"
+	expect_unmixed "IP id 0, four at a time" 7121
+	is "IP id 0, twelve at a time: began" "$(total crowd .begun)" 12
+	balanced crowd "IP id 0, twelve at a time"
+	expect_unmixed "IP id 0, twelve at a time" 7123
+	expect_total same "two equal packets in ovs-vswitchd are matched with none" 5 3 '{"ambiguous":2}'
+	balanced same "equal packets"
+}
+
+# ---- fragments, and TCP that must send again ----
+
+pieces_case() {
+	local n
+	# what TCP sends as one packet is to be one for the qdisc too
+	ip link set br-int gso_max_segs 1
+	tool_begin pieces path summary --path host-rx --phy-interface vp0 --src-ip 10.0.0.2 --protocol udp
+	tool_begin big path summary --path host-tx --phy-interface vp0 --dst-port 7132,7133
+	tool_begin again path summary --path host-tx --phy-interface vp0 --dst-port 7103
+	tools_ready
+	sink 7131 ''
+	sink 7132 peer
+	sink 7133 peer
+	labgen tcp-echo --netns peer --port 7103 > "$work/sink.7103" &
+	sinks[7103]=$!
+	wait_for 20 test -s "$work/sink.7103"
+	n=$(sent labgen frames --netns peer --dev vp1 --dst-mac 52:54:00:00:00:01 --src 10.0.0.2 --dst 10.0.0.1 \
+		--dport 7131 --fragments 3 --size 300 --count 10)
+	[ "$n" = 10 ] || not_ok "10 packets in fragments sent" "labgen says '$n'"
+	send '' 10.0.0.2 7132 10 --size 4000
+	send '' fd00::2 7133 10 --size 4000
+	nap 0.3
+	tc qdisc replace dev vp0 root handle 77: netem loss 15%
+	labgen tcp --dst 10.0.0.2 --dport 7103 --count 4 --size 8000 --rate 0 > "$work/tcp"
+	nap 0.5
+	read -r tc_sent tc_dropped <<< "$(tc -s -j qdisc show dev vp0 | jq -r '.[0] | "\(.packets) \(.drops)"')"
+	tc qdisc del dev vp0 root
+	all_stop
+}
+
+pieces_verdict() {
+	is "fragments: the applications have all" "$(received 7131) $(received 7132) $(received 7133)" "10 10 10"
+	expect_total pieces "fragments: of 30 received, 10 go on as whole packets, 20 are parts of them" 30 10 '{"merged":20}'
+	balanced pieces fragments
+	expect_total big "larger than the MTU: 20 sent, each once" 20 20 '{}'
+	is "TCP, 15 % loss: all answered" "$(jq .answered "$work/tcp")" 4
+	balanced again "TCP, 15 % loss"
+	is "TCP, 15 % loss: ended is what the qdisc sent, dropped what it dropped" \
+		"$(total again '"\(.ended) \(.not_ended)"')" "$tc_sent {\"dropped\":$tc_dropped}" "$(total again .drops)"
+}
+
+sysctl -qw net.core.netdev_max_backlog=100000 net.core.rmem_max=16000000
+flood_case
+flood_verdict
+looks_case
+looks_verdict
+pieces_case
+pieces_verdict
+finish
