@@ -54,7 +54,7 @@ enum path_cell {
 	CELL_other,	/* between two stages that are no edge */
 	CELL_EDGES,
 };
-#define PATH_CELLS 48
+#define PATH_CELLS 64
 
 /* tables of histogram buckets for small values */
 #define PATH_FINE 512
@@ -104,6 +104,11 @@ struct path_device {
 	__u32 role;	/* enum path_role */
 };
 
+enum path_mark {
+	MARK_slow = 1,		/* one stage took longer than its threshold */
+	MARK_reply = 2,		/* path rtt: the echo reply to the packet that began */
+};
+
 /** One packet in flight. */
 struct path_flight {
 	__u64 first, last;	/* ns: at the first and at the last stage */
@@ -111,7 +116,7 @@ struct path_flight {
 	__u32 seen;		/* stages, a bit each */
 	__u8 stage;
 	__u8 upcalled;
-	__u8 slow;		/* one stage took longer than its threshold */
+	__u8 slow;		/* enum path_mark */
 	__u8 payload;		/* bytes that the hash in skb covers */
 };
 

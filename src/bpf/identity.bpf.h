@@ -149,4 +149,46 @@ static __always_inline void identity_of(const struct packet_place *place, __u32 
 		identity->payload = identity_hash(&l4.cursor, l4.offset, payload, 1);
 }
 
+enum identity_icmp {
+	ICMP_ECHO_REPLY = 0,
+	ICMP_ECHO_REQUEST = 8,
+	ICMP6_ECHO_REQUEST = 128,
+	ICMP6_ECHO_REPLY = 129,
+};
+
+/**
+ * identity_echo: the key of an ICMP or ICMPv6 echo request, or of the reply to
+ * it, which is the same; 0: it is neither, or the other one. Goes by no length,
+ * which a header that is about to be sent does not have yet.
+ */
+static __always_inline __u64 identity_echo(const struct packet_place *place, bool request)
+{
+	struct wire_icmp icmp;
+	union wire_l3 wire;
+	__u32 offset;
+	__u64 hash;
+
+	if (place->type == PACKET_IP4) {
+		if (packet_ip4(&place->cursor, place->l3, &wire.ip4) || wire.ip4.protocol != PACKET_ICMP)
+			return 0;
+		offset = place->l3 + (wire.ip4.version_ihl & 15) * 4;
+		hash = wire.ip4.src ^ wire.ip4.dst;
+	} else if (place->type == PACKET_IP6) {
+		if (packet_ip6(&place->cursor, place->l3, &wire.ip6) || wire.ip6.next != PACKET_ICMP6)
+			return 0;
+		offset = place->l3 + sizeof(wire.ip6);
+		hash = identity_mix(wire.ip6.src.quad[0] ^ wire.ip6.dst.quad[0],
+				    wire.ip6.src.quad[1] ^ wire.ip6.dst.quad[1]);
+	} else {
+		return 0;
+	}
+	if (packet_load(&place->cursor, offset, &icmp, sizeof(icmp)))
+		return 0;
+	if (icmp.type != (place->type == PACKET_IP4 ? request ? ICMP_ECHO_REQUEST : ICMP_ECHO_REPLY :
+			  request ? ICMP6_ECHO_REQUEST : ICMP6_ECHO_REPLY))
+		return 0;
+	hash = identity_mix(identity_mix(hash, place->type), (__u64)icmp.id << 16 | icmp.seq);
+	return (hash >> 1) | 1;
+}
+
 #endif

@@ -26,6 +26,9 @@ const volatile __u16 path_buckets_fine[PATH_FINE] = {}, path_buckets_coarse[PATH
 const volatile __u32 path_begins = 0, path_ends = 0;	/* bits by enum path_stage */
 const volatile __u8 path_edges[STAGE_MAX][STAGE_MAX] = {};	/* [to][from]: the cell */
 const volatile __u32 path_cells = CELL_EDGES;
+/* path rtt: the same for the echo reply to a packet that has ended */
+const volatile __u32 path_reply_begins = 0, path_reply_ends = 0;
+const volatile __u8 path_reply_edges[STAGE_MAX][STAGE_MAX] = {};
 const volatile struct path_device path_devices[PATH_DEVICES] = {};
 const volatile __u32 path_device_count = 0;
 const volatile __u32 path_netns = 0;	/* whose IP output begins path host-tx */
@@ -331,9 +334,83 @@ static __always_inline void path_finish(void *ctx, enum sonde_access access, str
 
 	__sync_fetch_and_add(&here->counts.ended, 1);
 	path_add(here, flight->upcalled ? CELL_upcalled : CELL_total, took);
-	if (cfg_details && (!cfg_slow || flight->slow || (cfg_threshold && took >= cfg_threshold)))
+	if (cfg_details && (!cfg_slow || flight->slow & MARK_slow || (cfg_threshold && took >= cfg_threshold)))
 		path_event(ctx, access, skb, slot, &end);
 	flight_free(slot);
+}
+
+static __always_inline int echo_key(enum sonde_access access, struct sk_buff *skb, bool request, __u64 *key)
+{
+	struct packet_place place;
+	struct packet_tags tags;
+
+	packet_locate(access, skb, &place, &tags);
+	*key = identity_echo(&place, request);
+	return 0;
+}
+
+static __noinline int echo_key_direct(struct sk_buff *skb, bool request, __u64 *key)
+{
+	return echo_key(SONDE_DIRECT, skb, request, key);
+}
+
+static __noinline int echo_key_probe(struct sk_buff *skb, bool request, __u64 *key)
+{
+	return echo_key(SONDE_PROBE, skb, request, key);
+}
+
+static __always_inline __u64 path_echo(enum sonde_access access, struct sk_buff *skb, bool request)
+{
+	__u64 key = 0;
+
+	if (access == SONDE_DIRECT)
+		echo_key_direct(skb, request, &key);
+	else
+		echo_key_probe(skb, request, &key);
+	return key;
+}
+
+static __always_inline void flight_copy(struct path_slot *to, const struct path_slot *from)
+{
+	*to->flight = *from->flight;
+	if (cfg_details) {
+		struct path_trace *source = trace_of(from), *target = trace_of(to);
+
+		if (source && target)
+			bpf_probe_read_kernel(target, sizeof(*target), source);
+	}
+}
+
+/* path rtt: an echo request has left; its flight waits for the reply under the key that the reply will have */
+static __always_inline void path_await(enum sonde_access access, struct sk_buff *skb, struct path_slot *slot)
+{
+	__u64 key = path_echo(access, skb, true);
+	struct path_slot waiting;
+
+	if (!key || !flight_claim(&waiting, key)) {
+		path_count(FATE_unreadable);
+		flight_free(slot);
+		return;
+	}
+	flight_copy(&waiting, slot);
+	waiting.flight->skb = 0;
+	waiting.flight->slow |= MARK_reply;
+	waiting.flight->seen = 0;
+	flight_free(slot);
+}
+
+/* path rtt: an echo reply comes in: the flight of its request goes on with this skb */
+static __always_inline bool path_reply(enum sonde_access access, struct sk_buff *skb, __u64 head)
+{
+	__u64 key = path_echo(access, skb, false);
+	struct path_slot waiting, slot;
+
+	if (!key || !flight_find(&waiting, key) || !flight_claim(&slot, head))
+		return false;
+	flight_copy(&slot, &waiting);
+	slot.flight->skb = (__u64)skb;
+	flight_free(&waiting);
+	return true;
 }
 
 /* added to a stage: it counts only where the path has an edge to it; its hook fires for other devices too */
@@ -356,6 +433,8 @@ static __always_inline void path_step(void *ctx, enum sonde_access access, struc
 	if (from >= STAGE_MAX)
 		return;
 	cell = path_edges[stage][from];
+	if (path_reply_begins && flight->slow & MARK_reply)
+		cell = path_reply_edges[stage][from];
 	if (cell == CELL_none) {
 		if (where & PATH_IF_EDGE)
 			return;
@@ -377,12 +456,19 @@ static __always_inline void path_step(void *ctx, enum sonde_access access, struc
 		struct path_trace *trace = trace_of(slot);
 
 		if (cfg_stage_threshold[from] && took >= cfg_stage_threshold[from])
-			flight->slow = 1;
+			flight->slow |= MARK_slow;
 		if (trace)
 			trace_hop(trace, access, skb, stage, now);
 	}
 	/* over no edge it is another way: no end of this path */
-	if (path_ends & 1U << stage && cell != CELL_other)
+	if (cell == CELL_other)
+		return;
+	if (path_reply_begins && !(flight->slow & MARK_reply)) {
+		if (path_ends & 1U << stage)
+			path_await(access, skb, slot);
+		return;
+	}
+	if ((path_reply_begins ? path_reply_ends : path_ends) & 1U << stage)
 		path_finish(ctx, access, skb, here, slot);
 }
 
@@ -487,7 +573,9 @@ static __always_inline int first_do(void *ctx, enum sonde_access access, struct 
 
 	if (path_active && flight_find(&slot, key)) {
 		if (slot.flight->skb == (__u64)skb && slot.flight->stage < STAGE_MAX &&
-		    path_edges[stage][slot.flight->stage]) {
+		    (path_reply_begins && slot.flight->slow & MARK_reply ?
+			     path_reply_edges[stage][slot.flight->stage] :
+			     path_edges[stage][slot.flight->stage])) {
 			path_step(ctx, access, skb, &slot, stage);
 			return 0;
 		}
@@ -495,7 +583,13 @@ static __always_inline int first_do(void *ctx, enum sonde_access access, struct 
 		path_count(FATE_replaced);
 		flight_free(&slot);
 	}
-	if (path_open && path_begins & 1U << stage && path_wanted(access, skb))
+	if (path_reply_begins & 1U << stage) {
+		if (path_active && path_reply(access, skb, key) && flight_find(&slot, key))
+			path_step(ctx, access, skb, &slot, stage);
+		return 0;
+	}
+	if (path_open && path_begins & 1U << stage && path_wanted(access, skb) &&
+	    (!path_reply_begins || path_echo(access, skb, true)))
 		path_begin(access, skb, key, stage);
 	return 0;
 }
@@ -583,7 +677,7 @@ static __always_inline int at_out4(void *ctx, const __u64 *args, enum sonde_acce
 		path_count(FATE_replaced);
 		flight_free(&slot);
 	}
-	if (path_out_wanted(access, skb))
+	if (path_out_wanted(access, skb) && (!path_reply_begins || path_echo(access, skb, true)))
 		path_begin(access, skb, key, STAGE_out);
 	return 0;
 }
@@ -925,9 +1019,9 @@ static __noinline int hand_step(struct path_trace *trace, struct path_flight *fl
 
 	if (from >= STAGE_MAX || to >= STAGE_MAX)
 		return 0;
-	cell_add(path_edges[to][from], took);
+	cell_add(path_reply_begins ? path_reply_edges[to][from] : path_edges[to][from], took);
 	if (cfg_details && cfg_stage_threshold[from] && took >= cfg_stage_threshold[from])
-		flight->slow = 1;
+		flight->slow |= MARK_slow;
 	flight->last = at;
 	if (trace)
 		trace_hop(trace, SONDE_PROBE, NULL, to, at);
@@ -977,7 +1071,7 @@ static __noinline int hand_arrive(void *ctx, struct path_worker *worker, __u64 k
 	took = flight->last - flight->first;
 	__sync_fetch_and_add(&here->counts.ended, 1);
 	cell_add(flight->upcalled ? CELL_upcalled : CELL_total, took);
-	if (cfg_details && trace && (!cfg_slow || flight->slow || (cfg_threshold && took >= cfg_threshold)))
+	if (cfg_details && trace && (!cfg_slow || flight->slow & MARK_slow || (cfg_threshold && took >= cfg_threshold)))
 		hand_event(ctx, flight, trace);
 	bucket->key[way & (PATH_WAYS - 1)] = 0;
 	return 0;
@@ -1143,17 +1237,6 @@ HOOK_TRACEPOINT(merged, napi_gro_receive_exit, at_merged)
 HOOK_TRACEPOINT(merged_frags, napi_gro_frags_exit, at_merged)
 
 /* through ovs-vswitchd: the packet's memory is another one afterwards, so its looks are the key meanwhile */
-
-static __always_inline void flight_copy(struct path_slot *to, const struct path_slot *from)
-{
-	*to->flight = *from->flight;
-	if (cfg_details) {
-		struct path_trace *source = trace_of(from), *target = trace_of(to);
-
-		if (source && target)
-			bpf_probe_read_kernel(target, sizeof(*target), source);
-	}
-}
 
 static __noinline int identity_direct(struct sk_buff *skb, struct identity *identity)
 {

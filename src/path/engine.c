@@ -344,12 +344,41 @@ static int devices_check(struct run *run)
 	return 0;
 }
 
+/* which part of path rtt an edge belongs to */
+static const char *part_of(const struct path *path, const struct path_edge *edge, bool reply)
+{
+	if (!path->reply)
+		return NULL;
+	if (!reply)
+		return "request";
+	return edge->from == STAGE_driver ? "away" : "reply";
+}
+
+static void edges_add(struct run *run, const struct path_edge *edge, bool reply)
+{
+	struct path_run *state = run->state;
+	struct engine__rodata *rodata = RODATA(run);
+	const uint32_t socket = 1U << STAGE_socket | 1U << STAGE_read;
+
+	for (; edge->from; edge++) {
+		if (!state->socket && 1U << edge->to & socket)
+			continue;
+		state->edges[state->edge_count++] = (struct path_edge_used){
+			edge->from, edge->to, state->cells, part_of(state->path, edge, reply)
+		};
+		if (reply)
+			rodata->path_reply_edges[edge->to][edge->from] = state->cells++;
+		else
+			rodata->path_edges[edge->to][edge->from] = state->cells++;
+		state->stages |= 1U << edge->from | 1U << edge->to;
+	}
+}
+
 static void edges_set(struct run *run)
 {
 	struct path_run *state = run->state;
 	struct engine__rodata *rodata = RODATA(run);
 	const struct path *path = state->path;
-	const uint32_t socket = 1U << STAGE_socket | 1U << STAGE_read;
 
 	for (uint32_t i = 0; i < PATH_FINE; i++)
 		rodata->path_buckets_fine[i] = hist_index(i);
@@ -359,17 +388,14 @@ static void edges_set(struct run *run)
 	rodata->path_ends = state->socket ? path->ends_at_socket : path->ends;
 	state->cells = CELL_EDGES;
 	state->stages = path->begins;
-	for (const struct path_edge *edge = path->edges; edge->from; edge++) {
-		if (!state->socket && 1U << edge->to & socket) {
-			state->edge_cell[state->edge_count++] = CELL_none;
-			continue;
-		}
-		state->edge_cell[state->edge_count++] = state->cells;
-		rodata->path_edges[edge->to][edge->from] = state->cells++;
-		state->stages |= 1U << edge->from | 1U << edge->to;
+	edges_add(run, path->edges, false);
+	if (path->reply) {
+		rodata->path_reply_begins = path->reply->begins;
+		rodata->path_reply_ends = path->reply->ends;
+		state->stages |= path->reply->begins;
+		edges_add(run, path->reply->edges, true);
 	}
 	rodata->path_cells = state->cells;
-	/* devices that are neither NIC nor tap count only in between */
 	state->cpu_size = sizeof(struct path_counts) + state->cells * sizeof(struct sonde_hist);
 }
 
@@ -464,6 +490,8 @@ int path_chosen(struct run *run)
 	const uint32_t always = 1U << STAGE_receive | 1U << STAGE_tap_in | 1U << STAGE_driver;
 	uint32_t ends = state->socket ? state->path->ends_at_socket : state->path->ends;
 
+	if (state->path->reply)
+		ends = state->path->reply->ends;
 	if (!(state->path->begins & always) && !stage_seen(run, state->path->begins)) {
 		run_error(run, "this kernel shows no stage at which path %s begins", state->path->name);
 		return -ENOSYS;

@@ -30,6 +30,15 @@ struct path {
 	uint32_t begins, ends; /* stages, a bit each */
 	uint32_t ends_at_socket; /* with --socket */
 	bool needs_phy, needs_vm;
+	/** path rtt: the way of the echo reply, whose first edges are those from the request's end. */
+	const struct path *reply;
+};
+
+/** An edge that a run looks at. */
+struct path_edge_used {
+	enum path_stage from, to;
+	uint8_t cell; /* CELL_none: not looked at */
+	const char *part; /* "request", "away", "reply"; NULL: the path has no parts */
 };
 
 /** path_find: the path of this name, or NULL. */
@@ -49,7 +58,7 @@ struct path_run {
 	uint32_t socket, in_flight;
 	uint32_t stages; /* of the path, a bit each */
 	uint32_t cells; /* in use */
-	uint8_t edge_cell[PATH_CELLS]; /* by index of the path's edge */
+	struct path_edge_used edges[PATH_CELLS];
 	uint32_t edge_count;
 
 	/* maps as they lie in the kernel */

@@ -90,7 +90,28 @@ static const struct path_edge forward[] = {
 	{ STAGE_forward, STAGE_qdisc }, OVS_SENDS(STAGE_qdisc), NIC_OUT, EDGES_END,
 };
 
+/* from the NIC's driver to its return, then as what the host or the guest receives */
+#define AWAY { STAGE_driver, STAGE_nic }, { STAGE_driver, STAGE_receive }
+
+static const struct path_edge host_reply[] = {
+	AWAY, NIC_IN, OVS_EDGES, OVS_SENDS(STAGE_port_in), { STAGE_port_in, STAGE_backlog },
+	{ STAGE_backlog, STAGE_ip }, { STAGE_receive, STAGE_ip }, { STAGE_ip, STAGE_l4 },
+	EDGES_END,
+};
+
+static const struct path_edge vm_reply[] = {
+	AWAY, NIC_IN, OVS_EDGES, OVS_SENDS(STAGE_qdisc), GUEST_IN, EDGES_END,
+};
+
 #define BIT(stage) (1U << (stage))
+
+static const struct path host_reply_path = {
+	"host-reply", "the reply", host_reply, BIT(STAGE_nic) | BIT(STAGE_receive), BIT(STAGE_l4),
+};
+
+static const struct path vm_reply_path = {
+	"vm-reply", "the reply", vm_reply, BIT(STAGE_nic) | BIT(STAGE_receive), 0,
+};
 
 /* where no stage ends the path, it ends when vhost has told the guest: see hand_arrive() */
 static const struct path paths[] = {
@@ -106,6 +127,10 @@ static const struct path paths[] = {
 	  true },
 	{ "forward", "from NIC to NIC", forward, BIT(STAGE_nic) | BIT(STAGE_receive),
 	  BIT(STAGE_driver), 0, true, false },
+	{ "host-rtt", "ICMP echo of this host", host_tx, BIT(STAGE_out), BIT(STAGE_driver), 0,
+	  true, false, &host_reply_path },
+	{ "vm-rtt", "ICMP echo of a guest", vm_tx, BIT(STAGE_tap_in), BIT(STAGE_driver), 0, true,
+	  true, &vm_reply_path },
 };
 
 const struct path *path_find(const char *name)

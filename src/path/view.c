@@ -97,7 +97,7 @@ static json_t *record_of(const struct run *run, enum scope scope, const char *ty
 	return record;
 }
 
-static void edge_show(struct run *run, enum scope scope, const struct path_edge *edge,
+static void edge_show(struct run *run, enum scope scope, const struct path_edge_used *edge,
 		      const struct sonde_hist *hist, uint64_t whole)
 {
 	char words[80];
@@ -106,7 +106,8 @@ static void edge_show(struct run *run, enum scope scope, const struct path_edge 
 	if (!hist->count)
 		return;
 	if (!run->json) {
-		snprintf(words, sizeof(words), "%s -> %s", path_stages[edge->from].words,
+		snprintf(words, sizeof(words), "%s%s%s -> %s", edge->part ? edge->part : "",
+			 edge->part ? ": " : "", path_stages[edge->from].words,
 			 path_stages[edge->to].words);
 		row_text(words, hist, whole);
 		return;
@@ -114,6 +115,8 @@ static void edge_show(struct run *run, enum scope scope, const struct path_edge 
 	record = record_of(run, scope, "stage");
 	json_object_set_new(record, "from", json_string(path_stages[edge->from].name));
 	json_object_set_new(record, "to", json_string(path_stages[edge->to].name));
+	if (edge->part)
+		json_object_set_new(record, "part", json_string(edge->part));
 	figures_json(record, hist, whole);
 	record_print(run, record);
 }
@@ -152,20 +155,19 @@ static void head_text(const struct run *run, enum scope scope, const struct path
 }
 
 /* the stage whose slowest packets are slowest */
-static const struct path_edge *tail_find(const struct path_run *state, const struct sonde_hist *cells,
+static const struct path_edge_used *tail_find(const struct path_run *state, const struct sonde_hist *cells,
 					 uint64_t *worst)
 {
-	const struct path_edge *tail = NULL;
+	const struct path_edge_used *tail = NULL;
 
 	*worst = 0;
 	for (uint32_t i = 0; i < state->edge_count; i++) {
-		const struct sonde_hist *hist = &cells[state->edge_cell[i]];
-		uint64_t value = state->edge_cell[i] ? hist_percentile(hist, 99.9) : 0;
+		uint64_t value = hist_percentile(&cells[state->edges[i].cell], 99.9);
 
 		if (value <= *worst)
 			continue;
 		*worst = value;
-		tail = &state->path->edges[i];
+		tail = &state->edges[i];
 	}
 	return tail;
 }
@@ -205,7 +207,7 @@ static uint64_t fates_sum(const struct path_counts *counts)
 }
 
 static void foot_text(struct run *run, enum scope scope, const struct path_counts *counts,
-		      uint64_t in_flight, int64_t lost, const struct path_edge *tail, uint64_t worst,
+		      uint64_t in_flight, int64_t lost, const struct path_edge_used *tail, uint64_t worst,
 		      uint64_t share_sum, uint64_t whole)
 {
 	char text[CLOCK_SPAN];
@@ -244,7 +246,7 @@ static void foot_text(struct run *run, enum scope scope, const struct path_count
 }
 
 static void foot_json(struct run *run, enum scope scope, const struct path_counts *counts,
-		      uint64_t in_flight, int64_t lost, const struct path_edge *tail, uint64_t worst)
+		      uint64_t in_flight, int64_t lost, const struct path_edge_used *tail, uint64_t worst)
 {
 	const struct path_run *state = run->state;
 	json_t *record = record_new(run, view_scope(scope));
@@ -276,7 +278,7 @@ int path_report(struct run *run, enum scope scope)
 	struct path_run *state = run->state;
 	const struct sonde_hist *cells;
 	const struct path_counts *counts;
-	const struct path_edge *tail;
+	const struct path_edge_used *tail;
 	uint64_t whole, worst, in_flight, tail_sum = 0;
 	int64_t lost;
 
@@ -289,23 +291,18 @@ int path_report(struct run *run, enum scope scope)
 	lost = counts->begun - counts->ended - fates_sum(counts) - in_flight;
 	whole = cells[CELL_other].sum;
 	for (uint32_t i = 0; i < state->edge_count; i++)
-		whole += state->edge_cell[i] ? cells[state->edge_cell[i]].sum : 0;
+		whole += cells[state->edges[i].cell].sum;
 	if (!run->json)
 		head_text(run, scope, counts);
-	for (uint32_t i = 0; i < state->edge_count; i++) {
-		if (state->edge_cell[i])
-			edge_show(run, scope, &state->path->edges[i], &cells[state->edge_cell[i]],
-				  whole);
-	}
+	for (uint32_t i = 0; i < state->edge_count; i++)
+		edge_show(run, scope, &state->edges[i], &cells[state->edges[i].cell], whole);
 	total_show(run, scope, "other", "between stages that this path does not join",
 		   &cells[CELL_other]);
 	total_show(run, scope, "direct", "all the way, without an upcall", &cells[CELL_total]);
 	total_show(run, scope, "upcall", "all the way, with an upcall", &cells[CELL_upcalled]);
 	tail = tail_find(state, cells, &worst);
-	for (uint32_t i = 0; tail && i < state->edge_count; i++) {
-		if (&state->path->edges[i] == tail)
-			tail_sum = cells[state->edge_cell[i]].sum;
-	}
+	if (tail)
+		tail_sum = cells[tail->cell].sum;
 	if (run->json)
 		foot_json(run, scope, counts, in_flight, lost, tail, worst);
 	else
