@@ -52,6 +52,8 @@ enum path_cell {
 	CELL_total,	/* begin to end, without an upcall */
 	CELL_upcalled,	/* begin to end, with one */
 	CELL_other,	/* between two stages that are no edge */
+	CELL_gap_in,	/* path pair: between two packets of a flow, as they come from the sender */
+	CELL_gap_out,	/* the same where they go to the receiver */
 	CELL_EDGES,
 };
 #define PATH_CELLS 64
@@ -165,6 +167,12 @@ struct path_packet {
 	sonde_nanoseconds took;	/* from the first to the last stage */
 	struct sonde_packet packet;
 	struct path_way more;	/* printed by the tool */
+};
+
+/** Where the last packet of a flow was seen: path pair. */
+struct path_gap {
+	struct sonde_flow flow;
+	__u64 cell;	/* CELL_gap_in, CELL_gap_out */
 };
 
 /** Drops by the last stage that was seen before. */

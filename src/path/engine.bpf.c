@@ -34,6 +34,9 @@ const volatile __u32 path_device_count = 0;
 const volatile __u32 path_netns = 0;	/* whose IP output begins path host-tx */
 const volatile __u32 path_bucket_shift = 50;	/* 64 less the bits of a bucket's number */
 
+/* path pair: times between the packets of a flow */
+const volatile __u32 cfg_gaps = 0;
+
 /* path details */
 const volatile __u32 cfg_details = 0;
 const volatile __u32 cfg_lost = 0;		/* events for packets that did not end */
@@ -130,6 +133,53 @@ static __always_inline void path_add(struct path_cpu *here, __u64 cell, __u64 ns
 
 	asm volatile("if %[cell] < %[end] goto +1\n\t%[cell] = 0" : [cell] "+r"(cell) : [end] "r"(end));
 	hist_add_at(&here->cells[cell], ns, path_bucket_of(ns));
+}
+
+/* when a flow's last packet passed; flows that are quiet for long make room for others */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct path_gap);
+	__type(value, __u64);
+} gaps SEC(".maps");
+
+static __always_inline int gap_count(enum sonde_access access, struct sk_buff *skb, enum path_cell cell)
+{
+	__u64 now = bpf_ktime_get_ns(), *last;
+	struct path_cpu *here = path_here();
+	struct path_gap gap = { .cell = cell };
+
+	if (!here)
+		return 0;
+	flow_parse(access, skb, &gap.flow);
+	last = bpf_map_lookup_elem(&gaps, &gap);
+	if (last) {
+		/* another CPU may have been later with the packet before */
+		if (now > *last)
+			path_add(here, cell, now - *last);
+		*last = now;
+		return 0;
+	}
+	bpf_map_update_elem(&gaps, &gap, &now, BPF_ANY);
+	return 0;
+}
+
+static __noinline int gap_direct(struct sk_buff *skb, __u32 cell)
+{
+	return gap_count(SONDE_DIRECT, skb, cell);
+}
+
+static __noinline int gap_probe(struct sk_buff *skb, __u32 cell)
+{
+	return gap_count(SONDE_PROBE, skb, cell);
+}
+
+static __always_inline void path_gap(enum sonde_access access, struct sk_buff *skb, enum path_cell cell)
+{
+	if (access == SONDE_DIRECT)
+		gap_direct(skb, cell);
+	else
+		gap_probe(skb, cell);
 }
 
 static __always_inline __u64 flight_key(enum sonde_access access, struct sk_buff *skb)
@@ -452,6 +502,8 @@ static __always_inline void path_step(void *ctx, enum sonde_access access, struc
 	flight->stage = stage;
 	flight->seen |= 1U << stage;
 	flight->skb = (__u64)skb;
+	if (cfg_gaps && stage == STAGE_tap_out)
+		path_gap(access, skb, CELL_gap_out);
 	if (cfg_details) {
 		struct path_trace *trace = trace_of(slot);
 
@@ -891,6 +943,8 @@ static __always_inline int tap_begin(void *ctx, enum sonde_access access, struct
 	path_stage_first(ctx, access, skb, STAGE_tap_in);
 	if (!path_active || !(path_begins & 1U << STAGE_tap_in))
 		return 0;
+	if (cfg_gaps && flight_find(&slot, flight_key(access, skb)) && slot.flight->stage == STAGE_tap_in)
+		path_gap(access, skb, CELL_gap_in);
 	worker = worker_here();
 	here = path_here();
 	if (!worker || !worker->sent || !here || !flight_find(&slot, flight_key(access, skb)) ||

@@ -300,6 +300,10 @@ int path_report(struct run *run, enum scope scope)
 		   &cells[CELL_other]);
 	total_show(run, scope, "direct", "all the way, without an upcall", &cells[CELL_total]);
 	total_show(run, scope, "upcall", "all the way, with an upcall", &cells[CELL_upcalled]);
+	total_show(run, scope, "gap_in", "between packets of a flow, from the sender",
+		   &cells[CELL_gap_in]);
+	total_show(run, scope, "gap_out", "between packets of a flow, to the receiver",
+		   &cells[CELL_gap_out]);
 	tail = tail_find(state, cells, &worst);
 	if (tail)
 		tail_sum = cells[tail->cell].sum;
