@@ -1615,8 +1615,8 @@ static __always_inline int freed_do(void *ctx, enum sonde_access access, struct 
 
 	if (!flight_find(&slot, flight_key(access, skb)))
 		return 0;
-	/* of a clone: the packet itself is elsewhere */
-	if (slot.flight->skb != (__u64)skb)
+	/* of a clone: the packet itself is elsewhere. No skb: it waits for its fragments, and is given up here. */
+	if (slot.flight->skb != (__u64)skb && !(end->fate == FATE_dropped && !slot.flight->skb))
 		return 0;
 	if (end->fate == FATE_dropped) {
 		struct path_drop drop = {
@@ -1679,6 +1679,27 @@ static __always_inline int at_coalesced(void *ctx, const __u64 *args, enum sonde
 	return path_freed(ctx, access, (struct sk_buff *)args[0], &end);
 }
 
+/*
+ * inet_frag_queue_insert(queue, skb, offset, end): a fragment waits for the
+ * others, for IPv4, IPv6 and connection tracking (since 5.1). The packet that
+ * they make goes on in the memory of the first one, under another skb.
+ */
+static __always_inline int at_fragment(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	struct path_slot slot;
+
+	if (!path_active || !flight_find(&slot, flight_key(access, (struct sk_buff *)args[1])))
+		return 0;
+	if ((__u32)args[2]) {
+		path_count(FATE_merged);
+		flight_free(&slot);
+	} else {
+		slot.flight->skb = 0;
+	}
+	return 0;
+}
+
+HOOK_FUNCTION(fragment, inet_frag_queue_insert, at_fragment)
 HOOK_TRACEPOINT(consume, consume_skb, at_consume)
 HOOK_TRACEPOINT(drop, kfree_skb, at_drop)
 HOOK_FUNCTION(coalesced, kfree_skb_partial, at_coalesced)

@@ -145,6 +145,8 @@ const struct hook_row path_hooks[] = {
 	{ "read_copy", true, stage_wanted, "applications that read", STAGE_read },
 	{ "coalesced", true, stage_wanted,
 	  "TCP segments that become a part of the one before: they time out", STAGE_read },
+	{ "fragment", true, stage_wanted,
+	  "fragments that are put together: they count as dropped or consumed", STAGE_ip },
 	{ "nic", true, stage_wanted, "what the driver hands to GRO", STAGE_nic },
 	{ "nic_frags", true, stage_wanted, NULL, STAGE_nic },
 	{ "merged", true, stage_wanted, "packets that GRO merges: they time out", STAGE_nic },
