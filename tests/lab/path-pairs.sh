@@ -22,6 +22,19 @@ balanced() { # NAME TITLE: begun = ended + what became of the others, and nothin
 		"$(total "$1" '"begun \(.begun) ended \(.ended) \(.not_ended) in flight \(.in_flight)"')"
 }
 
+# A program is not run for a packet while the task before was taken off the CPU inside it (kernels
+# that preempt). The tool says how often; so much may be missing, and no more.
+missed() { # NAME
+	tool_number "$1" ".lost.missed // 0"
+}
+
+expect_flood() { # NAME TITLE N: all began and ended, none any other way
+	is "$2: $3 began and ended" "$(total "$1" ".begun - .ended, .begun, .copies, (.not_ended | length)" |
+		xargs | awk -v n="$3" -v missed="$(missed "$1")" '
+		$1 <= missed && $2 <= n && $2 >= n - missed && $3 == 0 && ($4 == 0 || missed) { print "right"; exit }
+		{ print }')" right "$(total "$1" "{not_ended, drops} | tojson")"
+}
+
 expect_total() { # NAME TITLE BEGUN ENDED NOT-ENDED: and no copies
 	is "$2" "$(total "$1" '"\(.begun) \(.ended) \(.not_ended) \(.in_flight) \(.copies)"')" \
 		"$3 $4 $5 0 0" "$(total "$1" '.drops | tojson')"
@@ -31,8 +44,9 @@ expect_reached() { # NAME TITLE N STAGE...: that many at each of the stages
 	local name=$1 title=$2 n=$3 stage seen=
 	shift 3
 	for stage; do
-		seen+="$stage $(jq -s --arg to "$stage" 'map(select(.type == "stage" and
-			.scope == "total" and .to == $to) | .count) | add // 0' "$work/$name.json"), "
+		seen+="$stage $(jq -s --arg to "$stage" --argjson n "$n" --argjson missed "$(missed "$name")" '
+			map(select(.type == "stage" and .scope == "total" and .to == $to) | .count) | add // 0 |
+			if . <= $n and . >= $n - $missed then $n else . end' "$work/$name.json"), "
 	done
 	is "$title: $n at each stage" "$seen" "$(printf "%s $n, " "$@")"
 }
@@ -65,7 +79,7 @@ rx_way="^(nic )?receive ${ovs}port_in backlog ip l4 socket read\$"
 expect_each() { # NAME TITLE DPORT N WAY
 	local lost
 	events "$1" "$3"
-	lost=$(tool_number "$1" '.lost.events // 0')
+	lost=$(tool_number "$1" '(.lost.events // 0) + (.lost.missed // 0)')
 	is "$2: each packet once" "$(awk -F'|' -v n="$4" -v lost="$lost" '
 		$5 == "arrived" { n_of[$1]++ }
 		END {
@@ -180,11 +194,12 @@ flood_verdict() {
 		expect_each ${way}_each "flood to port $port" "$port" "$n" "$([ $way = tx ] && echo "$tx_way" || echo "$rx_way")"
 	done
 	for way in tx rx; do
-		expect_total $way "flood, host-$way: 2000 began and ended" 2000 2000 '{}'
+		expect_flood $way "flood, host-$way" 2000
 		balanced $way "flood, host-$way"
 		expect_sums $way "flood, host-$way"
 		is "flood, host-$way: events and those we lost are all" \
-			"$(tool_number ${way}_each '.events + (.lost.events // 0)')" 2000
+			"$(tool_number ${way}_each '.events + (.lost.events // 0) | if . <= 2000 and . >= 2000 -
+			'"$(missed ${way}_each)"' then "all" else . end')" all
 	done
 	expect_reached tx "flood, host-tx" 2000 port_out ovs actions qdisc driver
 	expect_reached rx "flood, host-rx" 2000 ovs actions port_in backlog ip l4 socket read
