@@ -120,6 +120,8 @@ struct path_flight {
 	__u8 upcalled;
 	__u8 slow;		/* enum path_mark */
 	__u8 payload;		/* bytes that the hash in skb covers */
+	__u32 cpu;		/* path metrics: of the last stage */
+	__u32 unused;
 };
 
 /** Flights whose keys hash alike: the keys first, so that a miss touches one cache line. */
@@ -173,6 +175,22 @@ struct path_packet {
 struct path_gap {
 	struct sonde_flow flow;
 	__u64 cell;	/* CELL_gap_in, CELL_gap_out */
+};
+
+/** What path metrics counts at a stage. */
+struct path_meter {
+	__u64 packets, bytes;
+	__u64 cpu_changes;	/* packets that came from another CPU than at the stage before */
+	__u64 depths, depth_sum;	/* how often the length of the queue was read, and its sum, in packets */
+	__u64 depth_max;
+};
+
+#define PATH_QUEUES 64
+
+/** All that one CPU counts for path metrics. */
+struct path_meters {
+	struct path_meter stage[STAGE_MAX];
+	__u64 rx_queues[PATH_QUEUES], tx_queues[PATH_QUEUES];	/* packets; the last: that and all above */
 };
 
 /** Drops by the last stage that was seen before. */

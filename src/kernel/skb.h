@@ -52,6 +52,15 @@ struct sock {
 	struct sock_common __sk_common;
 };
 
+struct sk_buff_head {
+	__u32 qlen;
+};
+
+/* one a CPU */
+struct softnet_data {
+	struct sk_buff_head input_pkt_queue;	/* the backlog */
+};
+
 struct sk_buff {
 	struct sk_buff *next;		/* in a list, such as a bulk that leaves a qdisc */
 	/* shares its place with UDP's dev_scratch and with rbnode.rb_left: see sonde_dev() */

@@ -9,6 +9,7 @@
 #include "sonde.bpf.h"
 #include "abi/path.h"
 #include "kernel/ovs.h"
+#include "kernel/qdisc.h"
 #include "kernel/skb.h"
 #include "kernel/vhost.h"
 #include "packet.bpf.h"
@@ -36,6 +37,9 @@ const volatile __u32 path_bucket_shift = 50;	/* 64 less the bits of a bucket's n
 
 /* path pair: times between the packets of a flow */
 const volatile __u32 cfg_gaps = 0;
+
+/* path metrics: bytes, CPUs, queues and their lengths */
+const volatile __u32 cfg_metrics = 0;
 
 /* path details */
 const volatile __u32 cfg_details = 0;
@@ -463,6 +467,98 @@ static __always_inline bool path_reply(enum sonde_access access, struct sk_buff 
 	return true;
 }
 
+/* one element a CPU, as in cpus */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct path_meters);
+} meters SEC(".maps");
+
+/* the kernel's own, a copy a CPU; a kernel whose types do not have it shows no backlog */
+extern const struct softnet_data softnet_data __ksym __weak;
+
+static __always_inline void meter_depth(struct path_meter *meter, __u64 depth)
+{
+	__sync_fetch_and_add(&meter->depths, 1);
+	__sync_fetch_and_add(&meter->depth_sum, depth);
+	if (depth > meter->depth_max)
+		meter->depth_max = depth;
+}
+
+/* the length of the queue that a packet is about to join; kinds that count per CPU do not say */
+static __always_inline void meter_qdisc(enum sonde_access access, struct sk_buff *skb, struct path_meter *meter,
+					__u32 queue)
+{
+	struct net_device *dev = SONDE_READ(access, skb, dev);
+	__u64 at = sonde_address_of(SONDE_READ(access, dev, _tx));
+	struct Qdisc *qdisc;
+
+	at += (__u64)queue * bpf_core_type_size(struct netdev_queue);
+	qdisc = BPF_CORE_READ((struct netdev_queue *)at, qdisc);
+	if (qdisc && !(BPF_CORE_READ(qdisc, flags) & TCQ_F_CPUSTATS))
+		meter_depth(meter, BPF_CORE_READ(qdisc, q.qlen));
+}
+
+static __always_inline void meter_queue(__u64 *queues, __u64 queue)
+{
+	/* as in path_add(); the last counts all above */
+	asm volatile("if %[queue] < %[end] goto +1\n\t%[queue] = %[last]"
+		     : [queue] "+r"(queue) : [end] "i"(PATH_QUEUES), [last] "i"(PATH_QUEUES - 1));
+	__sync_fetch_and_add(&queues[queue], 1);
+}
+
+static __always_inline int meter_count(enum sonde_access access, struct sk_buff *skb, struct path_flight *flight,
+				       __u64 stage, bool begins)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct path_meters *here = bpf_map_lookup_elem(&meters, &cpu);
+	struct path_meter *meter;
+	__u64 queue;
+
+	if (!here)
+		return 0;
+	/* as in path_add() */
+	asm volatile("if %[stage] < %[end] goto +1\n\t%[stage] = 0" : [stage] "+r"(stage) : [end] "i"(STAGE_MAX));
+	meter = &here->stage[stage];
+	__sync_fetch_and_add(&meter->packets, 1);
+	__sync_fetch_and_add(&meter->bytes, SONDE_READ(access, skb, len));
+	if (!begins && flight->cpu != cpu)
+		__sync_fetch_and_add(&meter->cpu_changes, 1);
+	flight->cpu = cpu;
+	queue = SONDE_READ(access, skb, queue_mapping);
+	if (stage == STAGE_qdisc || stage == STAGE_driver) {
+		if (stage == STAGE_qdisc)
+			meter_qdisc(access, skb, meter, queue);
+		else
+			meter_queue(here->tx_queues, queue);
+	}
+	/* what is received has the number of its queue and one, or 0 if the driver does not say */
+	if (begins && queue && (stage == STAGE_nic || stage == STAGE_receive))
+		meter_queue(here->rx_queues, queue - 1);
+	return 0;
+}
+
+static __noinline int meter_direct(struct sk_buff *skb, struct path_flight *flight, __u32 stage, bool begins)
+{
+	return meter_count(SONDE_DIRECT, skb, flight, stage, begins);
+}
+
+static __noinline int meter_probe(struct sk_buff *skb, struct path_flight *flight, __u32 stage, bool begins)
+{
+	return meter_count(SONDE_PROBE, skb, flight, stage, begins);
+}
+
+static __always_inline void path_meter(enum sonde_access access, struct sk_buff *skb, struct path_flight *flight,
+				       __u32 stage, bool begins)
+{
+	if (access == SONDE_DIRECT)
+		meter_direct(skb, flight, stage, begins);
+	else
+		meter_probe(skb, flight, stage, begins);
+}
+
 /* added to a stage: it counts only where the path has an edge to it; its hook fires for other devices too */
 #define PATH_IF_EDGE 0x100
 
@@ -502,6 +598,8 @@ static __always_inline void path_step(void *ctx, enum sonde_access access, struc
 	flight->stage = stage;
 	flight->seen |= 1U << stage;
 	flight->skb = (__u64)skb;
+	if (cfg_metrics)
+		path_meter(access, skb, flight, stage, false);
 	if (cfg_gaps && stage == STAGE_tap_out)
 		path_gap(access, skb, CELL_gap_out);
 	if (cfg_details) {
@@ -576,6 +674,8 @@ static __always_inline void path_begin(enum sonde_access access, struct sk_buff 
 	flight->upcalled = 0;
 	flight->slow = 0;
 	__sync_fetch_and_add(&here->counts.begun, 1);
+	if (cfg_metrics)
+		path_meter(access, skb, flight, stage, true);
 	if (cfg_details) {
 		struct path_trace *trace = trace_of(&slot);
 
@@ -1191,7 +1291,7 @@ static __always_inline int at_xmit(void *ctx, const __u64 *args, enum sonde_acce
 	return path_stage(ctx, access, skb, role == ROLE_phy ? STAGE_driver : STAGE_tap_out);
 }
 
-#define BULK_MAX 8	/* packets of one dequeue that are looked at; the others have no such stage */
+#define BULK_MAX 64	/* packets of one dequeue that are looked at; the others have no such stage */
 
 /* qdisc_dequeue(qdisc, txq, packets, skb): skb is NULL when there was none; the others of a bulk hang on it */
 static __always_inline int at_dequeue(void *ctx, const __u64 *args, enum sonde_access access)
@@ -1234,6 +1334,26 @@ static __always_inline int at_port_in(void *ctx, const __u64 *args, enum sonde_a
 {
 	return path_stage(ctx, access, (struct sk_buff *)args[0], STAGE_port_in | PATH_IF_EDGE);
 }
+
+/* enqueue_to_backlog(skb, cpu, qtail): the CPU is the one that RPS has chosen */
+static __always_inline int at_depth(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	struct path_slot slot;
+	const struct softnet_data *data;
+	struct path_meters *here;
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	if (!path_active || !&softnet_data ||
+	    !flight_find(&slot, flight_key(access, (struct sk_buff *)args[0])))
+		return 0;
+	data = bpf_per_cpu_ptr(&softnet_data, (__u32)args[1]);
+	here = bpf_map_lookup_elem(&meters, &cpu);
+	if (data && here)
+		meter_depth(&here->stage[STAGE_port_in], SONDE_READ(SONDE_PROBE, data, input_pkt_queue.qlen));
+	return 0;
+}
+
+HOOK_FUNCTION(depth, enqueue_to_backlog, at_depth)
 
 /* what this CPU's driver gives to GRO; only one packet at a time, as GRO runs in one softirq */
 struct {

@@ -120,6 +120,11 @@ static bool stage_wanted(const struct run *run, const struct hook_row *hook)
 	return state->stages & 1U << hook->tag;
 }
 
+static bool depth_wanted(const struct run *run, const struct hook_row *hook)
+{
+	return RODATA(run)->cfg_metrics && stage_wanted(run, hook);
+}
+
 #define OVS_UNSEEN "Open vSwitch's part of the way (is its module loaded?)"
 
 const struct hook_row path_hooks[] = {
@@ -147,6 +152,7 @@ const struct hook_row path_hooks[] = {
 	  "TCP segments that become a part of the one before: they time out", STAGE_read },
 	{ "fragment", true, stage_wanted,
 	  "fragments that are put together: they count as dropped or consumed", STAGE_ip },
+	{ "depth", true, depth_wanted, "how long the backlog is", STAGE_port_in },
 	{ "nic", true, stage_wanted, "what the driver hands to GRO", STAGE_nic },
 	{ "nic_frags", true, stage_wanted, NULL, STAGE_nic },
 	{ "merged", true, stage_wanted, "packets that GRO merges: they time out", STAGE_nic },
@@ -420,6 +426,8 @@ static void sizes_set(struct run *run)
 				 rodata->cfg_details ? state->bucket_count * PATH_WAYS : 1);
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(run->object, "cpus"),
 				 state->cpu_count);
+	bpf_map__set_max_entries(bpf_object__find_map_by_name(run->object, "meters"),
+				 rodata->cfg_metrics ? state->cpu_count : 1);
 	bpf_map__set_value_size(bpf_object__find_map_by_name(run->object, "cpus"),
 				state->cpu_size);
 }
@@ -463,9 +471,11 @@ int path_loaded(struct run *run)
 	state->traces = map_share(run, "traces",
 				  (RODATA(run)->cfg_details ? state->bucket_count * PATH_WAYS : 1) *
 					  sizeof(struct path_trace));
+	state->meters = map_share(run, "meters", (RODATA(run)->cfg_metrics ? state->cpu_count : 1) *
+							 sizeof(struct path_meters));
 	state->active = object_variable(run, "path_active");
 	state->open = object_variable(run, "path_open");
-	if (state->cpus && state->buckets && state->traces && state->active && state->open)
+	if (state->cpus && state->buckets && state->traces && state->meters && state->active && state->open)
 		return 0;
 	run_error(run, "cannot map the tables of packets in flight: %s", strerror(errno));
 	return -EIO;

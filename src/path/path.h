@@ -74,7 +74,9 @@ struct path_run {
 	/* sums over all CPUs: at the last report, and since then */
 	struct path_counts counts_total, counts_interval, timed_out;
 	struct sonde_hist *total, *interval; /* [cells]; total as the kernel has it, max of the whole run */
-	uint64_t timed_out_total, timed_out_before;
+	uint64_t timed_out_total;
+	/* path metrics: as the kernel has them; sums at the last report, and since then */
+	struct path_meters *meters, meters_total, meters_interval;
 	/** NULL, or called for each packet that timed out. */
 	void (*lost)(struct run *run, struct path_flight *flight, uint32_t index);
 };
@@ -125,6 +127,9 @@ void path_finish(struct run *run);
 int path_take(struct run *run);
 /** Packets in flight now. */
 uint64_t path_in_flight(const struct run *run);
+
+/** metrics.c: bytes, CPUs and queues, behind what path_report() prints. As tool.report. */
+int metrics_report(struct run *run, enum scope scope);
 
 /** view.c: the report of path summary. */
 int path_report(struct run *run, enum scope scope);

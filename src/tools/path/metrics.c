@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* path metrics: times as in path summary, and bytes, CPUs, queues and their lengths. */
+#include "engine.skel.h"
+#include "path/path.h"
+
+#define RODATA(run) ((struct engine__rodata *)(run)->rodata)
+
+static int configure(struct run *run)
+{
+	RODATA(run)->cfg_metrics = 1;
+	return path_configure(run);
+}
+
+TOOL(path_metrics, .area = "path", .name = "metrics", .kind = TOOL_SUMMARY,
+     .summary = "time by stage, and bytes, CPU changes, queue mapping, qdisc and backlog length",
+     .question = "do packets wait because a queue is long, or because they change CPU or queue?",
+     .cannot_see = "lengths of queues that a qdisc keeps per CPU (pfifo_fast); queues in the NIC and in the guest",
+     .was = "system_network_perfomance_metrics system_network_performance_metrics vm_network_performance_metrics",
+     .object = engine__elf_bytes, .options = path_option_rows, .hooks = path_hooks, .filter = true,
+     .state_size = sizeof(struct path_run), .configure = configure, .chosen = path_chosen,
+     .loaded = path_loaded, .attached = path_attached, .tick = path_tick, .ending = path_ending,
+     .report = metrics_report, .finish = path_finish);
