@@ -1291,7 +1291,7 @@ static __always_inline int at_xmit(void *ctx, const __u64 *args, enum sonde_acce
 	return path_stage(ctx, access, skb, role == ROLE_phy ? STAGE_driver : STAGE_tap_out);
 }
 
-#define BULK_MAX 64	/* packets of one dequeue that are looked at; the others have no such stage */
+#define BULK_MAX 16	/* packets of one dequeue that are looked at; the others have no such stage */
 
 /* qdisc_dequeue(qdisc, txq, packets, skb): skb is NULL when there was none; the others of a bulk hang on it */
 static __always_inline int at_dequeue(void *ctx, const __u64 *args, enum sonde_access access)
