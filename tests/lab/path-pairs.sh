@@ -29,9 +29,11 @@ missed() { # NAME
 }
 
 expect_flood() { # NAME TITLE N: all began and ended, none any other way
-	is "$2: $3 began and ended" "$(total "$1" ".begun - .ended, .begun, .copies, (.not_ended | length)" |
+	is "$2: $3 began and ended" \
+		"$(total "$1" ".begun - .ended, .begun, .copies, (.not_ended | length)" |
 		xargs | awk -v n="$3" -v missed="$(missed "$1")" '
-		$1 <= missed && $2 <= n && $2 >= n - missed && $3 == 0 && ($4 == 0 || missed) { print "right"; exit }
+		$1 <= missed && $2 <= n && $2 >= n - missed && $3 == 0 &&
+		($4 == 0 || missed) { print "right"; exit }
 		{ print }')" right "$(total "$1" "{not_ended, drops} | tojson")"
 }
 
@@ -44,8 +46,10 @@ expect_reached() { # NAME TITLE N STAGE...: that many at each of the stages
 	local name=$1 title=$2 n=$3 stage seen=
 	shift 3
 	for stage; do
-		seen+="$stage $(jq -s --arg to "$stage" --argjson n "$n" --argjson missed "$(missed "$name")" '
-			map(select(.type == "stage" and .scope == "total" and .to == $to) | .count) | add // 0 |
+		seen+="$stage $(jq -s --arg to "$stage" --argjson n "$n" \
+			--argjson missed "$(missed "$name")" '
+			map(select(.type == "stage" and .scope == "total" and .to == $to) |
+				.count) | add // 0 |
 			if . <= $n and . >= $n - $missed then $n else . end' "$work/$name.json"), "
 	done
 	is "$title: $n at each stage" "$seen" "$(printf "%s $n, " "$@")"
@@ -128,7 +132,8 @@ all_stop() {
 	done
 	for name in "${!tool_pids[@]}"; do
 		tool_wait "$name"
-		is "ends in order: ${tool_args[$name]}" "$tool_status" 0 "$(tail -n 3 "$work/$name.err")"
+		is "ends in order: ${tool_args[$name]}" \
+			"$tool_status" 0 "$(tail -n 3 "$work/$name.err")"
 	done
 }
 
@@ -153,7 +158,8 @@ ovs_stop() { # all threads of it
 }
 
 ovs_stands() {
-	! cat "/proc/$vswitchd/task/"*/status | grep ^State: | grep -v 'T (stopped)' > "$work/stands"
+	! cat "/proc/$vswitchd/task/"*/status | grep ^State: |
+		grep -v 'T (stopped)' > "$work/stands"
 }
 
 ovs_go() {
@@ -166,8 +172,10 @@ flood_case() {
 	local noise=()
 	tool_begin tx path summary --path host-tx --phy-interface vp0 --dst-port 7101,7102
 	tool_begin tx_each path details --path host-tx --phy-interface vp0 --dst-port 7101,7102
-	tool_begin rx path summary --path host-rx --socket --phy-interface vp0,nic0 --dst-port 7111,7112
-	tool_begin rx_each path details --path host-rx --socket --phy-interface vp0,nic0 --dst-port 7111,7112
+	tool_begin rx path summary --path host-rx --socket \
+		--phy-interface vp0,nic0 --dst-port 7111,7112
+	tool_begin rx_each path details --path host-rx --socket \
+		--phy-interface vp0,nic0 --dst-port 7111,7112
 	tools_ready
 	sink 7101 peer --stamps --rcvbuf 16000000
 	sink 7102 peer --stamps --rcvbuf 16000000
@@ -187,11 +195,13 @@ flood_case() {
 }
 
 flood_verdict() {
-	local way
+	local way port n
+	local -A ways=([tx]=$tx_way [rx]=$rx_way)
 	for way in "tx 7101 1500" "tx 7102 500" "rx 7111 1500" "rx 7112 500"; do
 		read -r way port n <<< "$way"
 		is "flood: the application on port $port has $n" "$(received "$port")" "$n"
-		expect_each ${way}_each "flood to port $port" "$port" "$n" "$([ $way = tx ] && echo "$tx_way" || echo "$rx_way")"
+		expect_each "${way}_each" "flood to port $port" "$port" "$n" \
+			"${ways[$way]}"
 	done
 	for way in tx rx; do
 		expect_flood $way "flood, host-$way" 2000
@@ -237,7 +247,8 @@ looks_case() {
 		up_together alike 7121 4
 	done
 	up_together alike 7123 12
-	up_together labgen udp --df --same --dst 10.0.0.2 --dport 7122 --sport 31000 --count 2 > "$work/same"
+	up_together labgen udp --df --same --dst 10.0.0.2 --dport 7122 --sport 31000 --count 2 \
+		> "$work/same"
 	# the same bytes again, now that there is a flow
 	send '' 10.0.0.2 7122 3 --df --same --sport 31000
 	nap 0.5
@@ -264,12 +275,14 @@ expect_unmixed() { # TITLE DPORT
 		{ end = $2 + $3 - base } NR == 1 { base = $2; end = $3 }
 		NR > 1 && $2 - base + $3 < last { print }
 		{ last = $2 - base + $3 }' "$work/look_each.$2.events")" ""
-	is "$1: stages add up, and are in order" "$(awk -F'|' -v way="$tx_way" '$3 != $4 || $6 !~ way' \
+	is "$1: stages add up, and are in order" \
+		"$(awk -F'|' -v way="$tx_way" '$3 != $4 || $6 !~ way' \
 		"$work/look_each.$2.events")" ""
 }
 
 looks_verdict() {
-	is "IP id 0: the application has all" "$(received 7121) $(received 7123) $(received 7122)" "12 12 5"
+	is "IP id 0: the application has all" \
+		"$(received 7121) $(received 7123) $(received 7122)" "12 12 5"
 	expect_total look "IP id 0, four at a time in ovs-vswitchd: all matched" 12 12 '{}'
 	expect_reached look "IP id 0, four at a time" 12 upcall back actions
 	expect_sums look "IP id 0, four at a time"
@@ -277,7 +290,8 @@ looks_verdict() {
 	is "IP id 0, twelve at a time: began" "$(total crowd .begun)" 12
 	balanced crowd "IP id 0, twelve at a time"
 	expect_unmixed "IP id 0, twelve at a time" 7123
-	expect_total same "two equal packets in ovs-vswitchd are matched with none" 5 3 '{"ambiguous":2}'
+	expect_total same "two equal packets in ovs-vswitchd are matched with none" \
+		5 3 '{"ambiguous":2}'
 	balanced same "equal packets"
 }
 
@@ -287,7 +301,8 @@ pieces_case() {
 	local n
 	# what TCP sends as one packet is to be one for the qdisc too
 	ip link set br-int gso_max_segs 1
-	tool_begin pieces path summary --path host-rx --phy-interface vp0 --src-ip 10.0.0.2 --protocol udp
+	tool_begin pieces path summary --path host-rx \
+		--phy-interface vp0 --src-ip 10.0.0.2 --protocol udp
 	tool_begin big path summary --path host-tx --phy-interface vp0 --dst-port 7132,7133
 	tool_begin again path summary --path host-tx --phy-interface vp0 --dst-port 7103
 	tools_ready
@@ -297,8 +312,8 @@ pieces_case() {
 	labgen tcp-echo --netns peer --port 7103 > "$work/sink.7103" &
 	sinks[7103]=$!
 	wait_for 20 test -s "$work/sink.7103"
-	n=$(sent labgen frames --netns peer --dev vp1 --dst-mac 52:54:00:00:00:01 --src 10.0.0.2 --dst 10.0.0.1 \
-		--dport 7131 --fragments 3 --size 300 --count 10)
+	n=$(sent labgen frames --netns peer --dev vp1 --dst-mac 52:54:00:00:00:01 \
+		--src 10.0.0.2 --dst 10.0.0.1 --dport 7131 --fragments 3 --size 300 --count 10)
 	[ "$n" = 10 ] || not_ok "10 packets in fragments sent" "labgen says '$n'"
 	send '' 10.0.0.2 7132 10 --size 4000
 	send '' fd00::2 7133 10 --size 4000
@@ -306,20 +321,24 @@ pieces_case() {
 	tc qdisc replace dev vp0 root handle 77: netem loss 15%
 	labgen tcp --dst 10.0.0.2 --dport 7103 --count 4 --size 8000 --rate 0 > "$work/tcp"
 	nap 0.5
-	read -r tc_sent tc_dropped <<< "$(tc -s -j qdisc show dev vp0 | jq -r '.[0] | "\(.packets) \(.drops)"')"
+	read -r tc_sent tc_dropped <<< "$(tc -s -j qdisc show dev vp0 |
+		jq -r '.[0] | "\(.packets) \(.drops)"')"
 	tc qdisc del dev vp0 root
 	all_stop
 }
 
 pieces_verdict() {
-	is "fragments: the applications have all" "$(received 7131) $(received 7132) $(received 7133)" "10 10 10"
-	expect_total pieces "fragments: of 30 received, 10 go on as whole packets, 20 are parts of them" 30 10 '{"merged":20}'
+	is "fragments: the applications have all" \
+		"$(received 7131) $(received 7132) $(received 7133)" "10 10 10"
+	expect_total pieces "fragments: of 30 received, 10 go on as whole packets, 20 are parts of them" \
+		30 10 '{"merged":20}'
 	balanced pieces fragments
 	expect_total big "larger than the MTU: 20 sent, each once" 20 20 '{}'
 	is "TCP, 15 % loss: all answered" "$(jq .answered "$work/tcp")" 4
 	balanced again "TCP, 15 % loss"
 	is "TCP, 15 % loss: ended is what the qdisc sent, dropped what it dropped" \
-		"$(total again '"\(.ended) \(.not_ended)"')" "$tc_sent {\"dropped\":$tc_dropped}" "$(total again .drops)"
+		"$(total again '"\(.ended) \(.not_ended)"')" "$tc_sent {\"dropped\":$tc_dropped}" \
+		"$(total again .drops)"
 }
 
 sysctl -qw net.core.netdev_max_backlog=100000 net.core.rmem_max=16000000

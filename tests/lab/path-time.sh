@@ -59,7 +59,8 @@ ovs_stop() {
 }
 
 ovs_stands() {
-	! grep -hv '^State:.*T (stopped)' <(grep -h ^State: "/proc/$vswitchd/task/"*/status) > "$work/stands"
+	! cat "/proc/$vswitchd/task/"*/status | grep ^State: |
+		grep -v 'T (stopped)' > "$work/stands"
 }
 
 ovs_go() {
@@ -87,7 +88,7 @@ expect_within() { # NAME TITLE JOURNEYS
 # ---- ovs-vswitchd stands still during a miss ----
 
 upcall_case() {
-	local sport left
+	local sport left sent
 	sink 7201 peer
 	: > "$work/least"
 	for sport in 21001 21002 21003; do
@@ -98,13 +99,19 @@ upcall_case() {
 		ovs_go
 		wait_for 10 sink_has 7201 $((sport - 21000))
 		# the packet was with ovs-vswitchd from before its sender went on until at least now
-		echo "$sport $((left * 1000 - $(jq -s 'map(.until_ns // empty) | last' "$work/sent.7201")))" >> "$work/least"
+		sent=$(jq -s 'map(.until_ns // empty) | last' "$work/sent.7201")
+		echo "$sport $((left * 1000 - sent))" >> "$work/least"
 	done
 }
 
 # Has the sink read so many? It says so only in the end; its queue is empty when it has.
 sink_has() { # PORT N
-	[ "$(ip netns exec peer cat /proc/net/snmp | awk '$1 == "Udp:" { n = $2 } END { print n }')" -ge $((peer_udp + $2)) ]
+	[ "$(udp_read)" -ge $((peer_udp + $2)) ]
+}
+
+# What the applications in the peer's namespace have been given
+udp_read() {
+	ip netns exec peer cat /proc/net/snmp | awk '$1 == "Udp:" { n = $2 } END { print n }'
 }
 
 upcall_verdict() {
@@ -115,7 +122,8 @@ upcall_verdict() {
 	is "ovs-vswitchd stopped: never less than it stood still" "$(awk '
 		NR == FNR { least[$1] = $2; next }
 		$4 < least[$1] { print $1, $4, "of", least[$1] }' "$work/least" "$work/tx.events")" ""
-	is "ovs-vswitchd stopped: within 1 % of what the application saw, or what that cannot know" "$(awk '
+	is "ovs-vswitchd stopped: within 1 % of what the application saw, or what that cannot know" \
+		"$(awk '
 		NR == FNR { most[$1] = $5 - $2; unsure[$1] = most[$1] - ($4 - $3); next }
 		most[$1] - $2 > most[$1] / 100 + 20000 + unsure[$1] { print }' \
 		"$work/journeys" "$work/tx.events")" ""
@@ -146,11 +154,13 @@ netem_verdict() {
 # The total of a summary has the delay in one stage: count, sum, mean, maximum; all others together
 # have less than half of it.
 summary_stage() { # NAME TITLE STAGE N NS
-	is "$2: the summary has it in its stage" "$(jq -rs --arg from "$3" --argjson n "$4" --argjson ns "$5" '
+	is "$2: the summary has it in its stage" \
+		"$(jq -rs --arg from "$3" --argjson n "$4" --argjson ns "$5" '
 		map(select(.type == "stage" and .scope == "total")) |
 		(map(select(.from == $from)) | sort_by(-.sum_ns)[0]) as $s |
 		(map(.sum_ns) | add - $s.sum_ns) as $others |
-		if $s.count >= $n and $s.sum_ns >= $n * $ns and $s.max_ns >= $ns and $s.mean_ns * $s.count >= $n * $ns
+		if $s.count >= $n and $s.sum_ns >= $n * $ns and $s.max_ns >= $ns
+		   and $s.mean_ns * $s.count >= $n * $ns
 		   and $others < $n * $ns / 2
 		then "yes" else "no: \($s), others \($others)" end' "$work/$1.json")" yes
 	is "$2: the summary's tail is there" "$(total "$1" .tail.from)" "$3"
@@ -167,12 +177,15 @@ socket_case() {
 socket_verdict() {
 	events sock socket 7204
 	journeys "$work/sent.7204" "$work/sink.7204" > "$work/journeys"
-	is "an application that reads late: all were read" "$(wc -l < "$work/journeys") $(wc -l < "$work/sock.events")" "10 10"
+	is "an application that reads late: all were read" \
+		"$(wc -l < "$work/journeys") $(wc -l < "$work/sock.events")" "10 10"
 	is "an application that reads late: the first waited 200 ms in the socket's queue" \
-		"$(awk '$1 == 24000 { print ($4 >= 200000000) }' "$work/sock.events")" 1 "$(< "$work/sock.events")"
+		"$(awk '$1 == 24000 { print ($4 >= 200000000) }' "$work/sock.events")" 1 \
+		"$(< "$work/sock.events")"
 	is "an application that reads late: the longest stage of all is the socket's queue" \
 		"$(awk '$4 < $2 - $4' "$work/sock.events")" ""
-	is "an application that reads late: stages add up" "$(awk '$2 != $3' "$work/sock.events")" ""
+	is "an application that reads late: stages add up" \
+		"$(awk '$2 != $3' "$work/sock.events")" ""
 	expect_within sock "an application that reads late" "$work/journeys"
 }
 
@@ -200,12 +213,15 @@ field_verdict() {
 	is "stalls: the application has all" "$(wc -l < "$work/journeys")" $n
 	# late by the application's clock; what is in between would be a matter of taste
 	awk '$5 - $2 >= 100000000 { print $1 }' "$work/journeys" > "$work/late"
-	is "stalls: $n packets began and ended" "$(total field '"\(.begun) \(.ended) \(.not_ended)"')" "$n $n {}"
+	is "stalls: $n packets began and ended" \
+		"$(total field '"\(.begun) \(.ended) \(.not_ended)"')" "$n $n {}"
 	is "stalls: the tail of the summary is the upcall" "$(total field .tail.from)" upcall
 	is "stalls: its P99.9 is a stall" "$(total field '.tail.p999_ns >= 242000000')" true \
 		"$(total field .tail)"
-	if awk '$5 - $2 > 60000000 && $5 - $2 < 200000000 { print; f = 1 } END { exit !f }' "$work/journeys" > "$work/between"; then
-		skip "stalls: details are the packets that were late" "some were neither late nor in time: $(wc -l < "$work/between")"
+	if awk '$5 - $2 > 60000000 && $5 - $2 < 200000000 { print; f = 1 } END { exit !f }' \
+		"$work/journeys" > "$work/between"; then
+		skip "stalls: details are the packets that were late" \
+			"some were neither late nor in time: $(wc -l < "$work/between")"
 	else
 		events slow upcall 7203
 		is "stalls: details are exactly the packets that were late" \
@@ -218,7 +234,7 @@ field_verdict() {
 
 # Each source port is a flow of its own, so each packet is a miss.
 ovs-ofctl add-flow br-int 'priority=100,udp,actions=move:NXM_OF_UDP_SRC[]->NXM_NX_REG0[0..15],NORMAL'
-peer_udp=$(ip netns exec peer cat /proc/net/snmp | awk '$1 == "Udp:" { n = $2 } END { print n }')
+peer_udp=$(udp_read)
 
 tool_begin tx path details --path host-tx --phy-interface vp0,nic0 --dst-port 7201,7202
 tool_begin netem path summary --path host-tx --phy-interface nic0 --dst-port 7202

@@ -17,7 +17,8 @@ total() { # NAME JQ-EXPRESSION
 
 # begun, and what became of them: must be equal.
 ledger() { # NAME
-	total "$1" '"\(.begun) = \(.ended + ([.not_ended[]] | add // 0) + .in_flight), \(.lost_by_us) lost by us"'
+	total "$1" '"\(.begun) = \(.ended + ([.not_ended[]] | add // 0) + .in_flight), " +
+		"\(.lost_by_us) lost by us"'
 }
 
 balanced() { # NAME TITLE: nothing is lost, by us or from sight
@@ -33,12 +34,20 @@ reached() { # NAME
 		awk '{ n[$1] += $2 } END { for (s in n) print s, n[s] }'
 }
 
+reached_in() { # STAGE NAME...: in all of these runs together
+	local name
+	for name in "${@:2}"; do
+		reached "$name"
+	done | awk -v s="$1" '$1 == s { n += $2 } END { print n + 0 }'
+}
+
 expect_reached() { # NAME TITLE N STAGE...: that many at each of the stages
 	local name=$1 title=$2 n=$3 stage seen=
 	shift 3
 	reached "$name" > "$work/reached"
 	for stage; do
-		seen+="$stage $(awk -v s="$stage" '$1 == s { print $2; f = 1 } END { if (!f) print 0 }' "$work/reached"), "
+		seen+="$stage $(awk -v s="$stage" \
+			'$1 == s { print $2; f = 1 } END { if (!f) print 0 }' "$work/reached"), "
 	done
 	is "$title: $n at each stage" "$seen" "$(printf "%s $n, " "$@")"
 }
@@ -55,7 +64,8 @@ expect_sums() { # NAME TITLE: only where each packet ended
 # ---- what others count ----
 
 datapath() { # hit, missed and lost lookups
-	ovs-appctl dpctl/show | sed -n 's/.*lookups: hit:\([0-9]*\) missed:\([0-9]*\) lost:\([0-9]*\).*/\1 \2 \3/p'
+	ovs-appctl dpctl/show |
+		sed -n 's/.*lookups: hit:\([0-9]*\) missed:\([0-9]*\) lost:\([0-9]*\).*/\1 \2 \3/p'
 }
 
 device() { # NAME rx|tx
@@ -124,7 +134,8 @@ tools_end() {
 	done
 	for name in "${!tool_pids[@]}"; do
 		tool_wait "$name"
-		is "ends in order: ${tool_args[$name]}" "$tool_status" 0 "$(tail -n 3 "$work/$name.err")"
+		is "ends in order: ${tool_args[$name]}" \
+			"$tool_status" 0 "$(tail -n 3 "$work/$name.err")"
 	done
 }
 
@@ -173,7 +184,8 @@ pings() { # NETNS DST N
 one_by_one() {
 	tool_begin tx path summary --path host-tx --phy-interface vp0,nic0
 	tool_begin rx path summary --path host-rx --phy-interface vp0,nic0
-	tool_begin fw path summary --path forward --phy-interface vp0,nic0,fw1,fw2 --dst-port 7020-7029
+	tool_begin fw path summary --path forward \
+		--phy-interface vp0,nic0,fw1,fw2 --dst-port 7020-7029
 	tools_ready
 	for port in 7001 7002 7004 7005; do
 		sink $port "$([ $port -lt 7003 ] && echo peer || echo nicpeer)"
@@ -214,8 +226,8 @@ one_by_one() {
 
 	local port n
 	is "TCP came and went" "$(jq -r .answered "$work/tcp" "$work/tcp.gro" | xargs)" "10 3"
-	for port in 7001/31 7002/32 7004/34 7005/35 7011/41 7012/42 7014/44 7015/45 7021/51 7022/52 7024/54 \
-		    7025/55 7026/56; do
+	for port in 7001/31 7002/32 7004/34 7005/35 7011/41 7012/42 7014/44 7015/45 \
+		    7021/51 7022/52 7024/54 7025/55 7026/56; do
 		n=${port#*/} port=${port%/*}
 		is "the application on port $port has $n" "$(received "$port")" "$n"
 	done
@@ -224,7 +236,8 @@ one_by_one() {
 	local forwarded=$((51 + 52 + 54)) out
 	out=$(($(since vp0_tx) + $(since nic0_tx) - forwarded))
 	balanced tx "host-tx, one by one"
-	is "host-tx: as many began and ended as the devices sent" "$(total tx '"\(.begun) \(.ended)"')" "$out $out"
+	is "host-tx: as many began and ended as the devices sent" \
+		"$(total tx '"\(.begun) \(.ended)"')" "$out $out"
 	expect_reached tx host-tx "$out" port_out ovs actions qdisc driver
 	expect_sums tx host-tx
 	is "host-tx: the qdisc of nic0 saw what nic0 sent" "$(since qdisc)" "$(since nic0_tx)"
@@ -241,15 +254,15 @@ one_by_one() {
 	expect_reached rx "host-rx, with what is forwarded" $((in - merged)) ovs actions
 
 	balanced fw "forward, one by one"
-	is "forward: all began and ended" "$(total fw '"\(.begun) \(.ended) \(.not_ended)"')" "268 268 {}"
+	is "forward: all began and ended" \
+		"$(total fw '"\(.begun) \(.ended) \(.not_ended)"')" "268 268 {}"
 	expect_reached fw forward 268 qdisc driver
 	expect_reached fw "forward by Open vSwitch" 157 ovs actions
 	expect_reached fw "forward by IP" 111 ip forward
 	expect_sums fw forward
 
 	is "each miss is an upcall out and back" \
-		"$(($(reached tx | awk '$1 == "upcall" { print $2 }') + $(reached rx | awk '$1 == "upcall" { print $2 }'))) $((
-		$(reached tx | awk '$1 == "back" { print $2 }') + $(reached rx | awk '$1 == "back" { print $2 }')))" \
+		"$(reached_in upcall tx rx) $(reached_in back tx rx)" \
 		"$(since missed) $(since missed)"
 }
 

@@ -534,7 +534,7 @@ static bool answer_arrives(int fd, uint32_t serial)
 
 #define STAMPED_MIN 18 /* letters, serial number, time of sending */
 
-/* When a datagram was sent or read, by the clock of the wall: what a tool says can be held to it. */
+/* When a datagram was sent or read, by the wall clock: what a tool says can be held to it. */
 struct stamp {
 	uint32_t serial, port;
 	uint64_t sent, from, until; /* ns; from, until: around the call that sent or read it */
@@ -564,7 +564,8 @@ static void stamps_print(void)
 	unsigned long i;
 
 	for (i = 0; i < stamp_count; i++)
-		printf("{\"serial\":%u,\"src_port\":%u,\"sent_ns\":%llu,\"from_ns\":%llu,\"until_ns\":%llu}\n",
+		printf("{\"serial\":%u,\"src_port\":%u,\"sent_ns\":%llu,"
+		       "\"from_ns\":%llu,\"until_ns\":%llu}\n",
 		       stamps[i].serial, stamps[i].port, (unsigned long long)stamps[i].sent,
 		       (unsigned long long)stamps[i].from, (unsigned long long)stamps[i].until);
 }

@@ -1,0 +1,265 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# path-bad-days.sh: packets that are lost on their way, tables too small, Open vSwitch restarted, devices renamed: counted by name.
+# kernels: 5.10 6.1 6.12 7
+# topology: host
+# timeout: 900
+# seconds: 110
+
+. /share/lib.sh
+
+vswitchd=$(< /run/openvswitch/ovs-vswitchd.pid)
+
+total() { # NAME JQ-EXPRESSION
+	jq -r "select(.type == \"total\") | $2" "$work/$1.json"
+}
+
+balanced() { # NAME TITLE: begun = ended + what became of the others, and nothing is lost by us
+	is "$2: begun = ended + accounted for" "$(total "$1" '
+		"\(.begun - .ended - ([.not_ended[]] | add // 0) - .in_flight) \(.lost_by_us)"')" "0 0" \
+		"$(total "$1" '"begun \(.begun) ended \(.ended) \(.not_ended) in flight \(.in_flight)"')"
+}
+
+expect_total() { # NAME TITLE BEGUN ENDED NOT-ENDED
+	is "$2" "$(total "$1" '"\(.begun) \(.ended) \(.not_ended)"')" "$3 $4 $5" \
+		"$(total "$1" '.drops | tojson')"
+}
+
+# Events by fate: "N FATE REASON LAST-STAGE".
+fates() { # NAME DPORT
+	jq -r --argjson port "$2" 'select(.type == "event" and .packet.udp.dst_port == $port) |
+		"\(.fate) \(.drop.reason // "-") \(.stages[-1].stage)"' "$work/$1.json" |
+		sort | uniq -c | awk '{ $1 = $1; print }' | paste -sd ' '
+}
+
+send() { # NETNS DST DPORT N [LABGEN OPTION...]
+	local n
+	n=$(sent labgen udp ${1:+--netns "$1"} --dst "$2" --dport "$3" --count "$4" --rate 500 "${@:5}")
+	[ "$n" = "$4" ] || not_ok "$4 datagrams to port $3 sent" "labgen says '$n'"
+}
+
+lookups_lost() {
+	ovs-appctl dpctl/show |
+		sed -n 's/.*lookups: .* lost:\([0-9]*\).*/\1/p'
+}
+
+ovs_stop() { # all threads of it
+	kill -STOP "$vswitchd"
+	wait_for 10 ovs_stands
+}
+
+ovs_stands() {
+	! cat "/proc/$vswitchd/task/"*/status | grep ^State: |
+		grep -v 'T (stopped)' > "$work/stands"
+}
+
+# Until nothing has come out of vp0 for a second
+peer_settle() {
+	local before=-1 now=0
+	while [ "$before" != "$now" ]; do
+		before=$now
+		nap 1
+		now=$(< /sys/class/net/vp0/statistics/tx_packets)
+	done
+}
+
+all_stop() {
+	local name
+	for name in "${!tool_pids[@]}"; do
+		kill -INT "${tool_pids[$name]}"
+	done
+	for name in "${!tool_pids[@]}"; do
+		tool_wait "$name"
+		is "ends in order: ${tool_args[$name]}" \
+			"$tool_status" 0 "$(tail -n 3 "$work/$name.err")"
+	done
+}
+
+# ---- lost on the way ----
+
+drops_case() {
+	local lost
+	nft -f - <<-'END'
+	table inet lab {
+		chain input {
+			type filter hook input priority 0
+			udp dport 7302 drop
+		}
+		chain forward {
+			type filter hook forward priority 0
+			udp dport 7302 drop
+		}
+	}
+	END
+	ovs-ofctl add-flow br-int priority=100,udp,tp_dst=7301,actions=drop
+	# each source port of these is a miss
+	local flow='move:NXM_OF_UDP_SRC[]->NXM_NX_REG0[0..15],NORMAL'
+	ovs-ofctl add-flow br-int "priority=100,udp,tp_dst=7303,actions=$flow"
+	ovs-vsctl set Open_vSwitch . other_config:max-idle=3600000
+	# the packet that has the flow made is eaten by the upcall
+	send '' 10.0.0.2 7301 1
+	send peer 10.0.0.1 7301 1
+	nap 0.5
+
+	tool_begin flow path summary --path host-tx --phy-interface vp0 --dst-port 7301
+	tool_begin nft path summary --path host-rx --phy-interface vp0 --dst-port 7302 --socket
+	tool_begin each path details --path host-rx \
+		--phy-interface vp0 --dst-port 7301,7302,7304 --socket --lost \
+		--timeout 2s
+	tool_begin misses path summary --path host-tx \
+		--phy-interface vp0 --dst-port 7303 --timeout 60s \
+		--in-flight 262144
+	tools_ready
+	labgen sink --hold --port 7304 > "$work/hold" &
+	local holder=$!
+	wait_for 20 test -s "$work/hold"
+	# or the answers that nobody listens are lost upcalls too
+	labgen sink --hold --rcvbuf 4096 --netns peer --port 7303 > "$work/hold.peer" &
+	local peer_holder=$!
+	wait_for 20 test -s "$work/hold.peer"
+
+	send '' 10.0.0.2 7301 21
+	send peer 10.0.0.1 7301 22
+	send peer 10.0.0.1 7302 23
+	send peer 10.0.0.1 7304 24
+	# large ones, so that ovs-vswitchd's sockets are soon full; room for all, so that none is evicted
+	lost=$(lookups_lost)
+	ovs_stop
+	labgen udp --dst 10.0.0.2 --dport 7303 --count 4000 --rate 0 --spread \
+		--sport 20000 --size 1400 > "$work/misses"
+	kill -CONT "$vswitchd"
+	peer_settle
+	nap 2.5 # the time out of those that nobody reads
+	misses_lost=$(($(lookups_lost) - lost))
+	all_stop
+	kill $holder $peer_holder
+	wait $holder $peer_holder
+	ovs-vsctl remove Open_vSwitch . other_config max-idle
+}
+
+drops_verdict() {
+	# before 6.7 Open vSwitch frees what it drops as if it were done with it
+	local fate=consumed reason=- seen
+	case $LAB_KERNEL in
+	6.12 | 7) fate=dropped reason=OVS_DROP_LAST_ACTION ;;
+	esac
+	expect_total flow "OVS drop flow: 21 $fate" 21 0 "{\"$fate\":21}"
+	is "OVS drop flow: its reason" \
+		"$(total flow '[.drops[] | "\(.count) \(.reason) \(.after)"] | join(", ")')" \
+		"$([ $fate = consumed ] || echo "21 $reason actions")"
+	seen=NETFILTER_DROP
+	[ "$LAB_KERNEL" != 5.10 ] || seen=null
+	expect_total nft "nft drop at input: 23 dropped" 23 0 '{"dropped":23}'
+	is "nft drop: its reason" \
+		"$(total nft '[.drops[] | "\(.count) \(.reason) \(.after)"] | join(", ")')" "23 $seen ip"
+	is "details: those that the OVS flow dropped" \
+		"$(fates each 7301)" "22 $fate $reason actions"
+	is "details: those that nft dropped" "$(fates each 7302)" \
+		"23 dropped ${seen/null/-} ip"
+	is "details: those that nobody read timed out" "$(fates each 7304)" "24 timed_out - socket"
+
+	balanced misses "a flood of misses"
+	is "a flood of misses: all began" "$(total misses .begun)" 4000
+	is "a flood of misses: some were lost" "$((misses_lost > 0))" 1
+	if [ "$LAB_KERNEL" = 5.10 ]; then
+		# a module without types: what the upcall returns is not to be had, and the start says so
+		is "a flood of misses: that lost ones are not visible is said" \
+			"$(jq -r 'select(.type == "start") |
+			.not_visible[] | select(test("upcalls that are lost"))' "$work/misses.json" | wc -l)" 1
+		is "a flood of misses: those that the datapath lost are on their way still" \
+			"$(total misses .in_flight)" "$misses_lost"
+	else
+		is "a flood of misses: upcall_lost is what the datapath lost" \
+			"$(total misses '.not_ended.upcall_lost // 0')" "$misses_lost" \
+			"$(total misses .not_ended)"
+	fi
+	is "a flood of misses: the others ended" \
+		"$(total misses '"\(.ended) \(.not_ended | del(.upcall_lost))"')" \
+		"$((4000 - misses_lost)) {}"
+}
+
+# ---- tables too small, Open vSwitch restarted, a device renamed ----
+
+small_case() {
+	# a NIC that is no port of Open vSwitch
+	ip netns add far
+	ip link add fw0 type veth peer name far0 netns far
+	ip -n far -batch - <<-'END'
+		link set far0 address 52:54:00:00:03:02 up
+		addr add 10.20.0.2/24 dev far0
+	END
+	ip -batch - <<-'END'
+		link set fw0 up
+		addr add 10.20.0.1/24 dev fw0
+		neigh replace 10.20.0.2 lladdr 52:54:00:00:03:02 nud permanent dev fw0
+	END
+	labgen sink --port 7311 --netns nicpeer --rcvbuf 4000000 > "$work/sink" &
+	local sink=$!
+	wait_for 20 test -s "$work/sink"
+	tool_begin small path summary --path host-tx \
+		--phy-interface nic0 --dst-port 7311 --in-flight 64
+	tool_begin ring path details --path host-tx --phy-interface nic0 --dst-port 7312
+	tool_begin restart path summary --path host-tx --phy-interface vp0,fw0 --dst-port 7313
+	tools_ready
+
+	# 600 packets wait in a queue, there is room for 64
+	tc qdisc replace dev nic0 root handle 77: netem delay 500ms limit 10000
+	labgen udp --dst 10.0.0.3 --dport 7311 --count 600 --rate 0 > "$work/small"
+	nap 1.5
+	tc qdisc del dev nic0 root
+
+	labgen udp --dst 10.0.0.3 --dport 7312 --count 6000 --rate 0 > "$work/flood"
+	nap 1
+
+	send '' 10.0.0.2 7313 30
+	kill "$vswitchd"
+	wait_for 20 ovs_is_gone
+	nap 0.2
+	unshare --time --monotonic 100 --fork ovs-vswitchd -vconsole:off unix:/run/openvswitch/db.sock \
+		--pidfile --detach --log-file --no-chdir
+	# its flows are gone: NORMAL again once it has read its database
+	wait_for 30 ping -q -c 1 -W 1 10.0.0.2 > "$work/ping"
+	send '' 10.0.0.2 7313 31
+	ip -batch - <<-'END'
+		link set fw0 down
+		link set fw0 name fw9
+		link set fw9 up
+		neigh replace 10.20.0.2 lladdr 52:54:00:00:03:02 nud permanent dev fw9
+	END
+	send '' 10.20.0.2 7313 32
+	nap 1
+	all_stop
+	kill $sink
+	wait $sink
+}
+
+ovs_is_gone() {
+	! kill -0 "$vswitchd" 2> "$work/kill.err"
+}
+
+small_verdict() {
+	is "too small a table: all began" "$(total small .begun)" 600
+	balanced small "too small a table"
+	is "too small a table: the others were evicted" \
+		"$(total small '"\(.not_ended.evicted + .ended) \(.not_ended | keys)"')" \
+		'600 ["evicted"]'
+	is "too small a table: not more than it has room for ended" \
+		"$(total small '.ended > 0 and .ended <= 64')" true
+	is "too small a table: those that ended have their delay" \
+		"$(jq -r 'select(.type == "path" and
+		.scope == "total" and .way != "other") | .p50_ns >= 485000000 and
+		.sum_ns >= .count * 485000000' "$work/small.json" | sort -u)" true
+	is "a flood without a threshold: events and those lost are all that began" \
+		"$(tool_number ring \
+		'.events + (.lost.events // 0) +
+		([6000 - .events - (.lost.events // 0), .lost.missed // 0] | min)')" 6000
+	is "Open vSwitch restarted, a NIC renamed: all began and ended" \
+		"$(total restart '"\(.begun) \(.ended) \(.not_ended)"')" '93 93 {}'
+	balanced restart "Open vSwitch restarted, a NIC renamed"
+}
+
+drops_case
+drops_verdict
+small_case
+small_verdict
+finish
