@@ -113,6 +113,16 @@ static void properties_add(json_t *properties, const char *text)
 	json_decref(more);
 }
 
+/* a tool's own records; text is a constant of the tool, and so is known to be right */
+static void records_add(json_t *properties, json_t *types, const char *text)
+{
+	json_t *records = json_loads(text, 0, NULL);
+
+	json_array_extend(types, json_object_get(records, "types"));
+	json_object_update(properties, json_object_get(records, "members"));
+	json_decref(records);
+}
+
 /* the members of one struct of the object */
 static void properties_add_struct(json_t *properties, const struct run *run, const char *name)
 {
@@ -140,6 +150,8 @@ void record_schema(const struct run *run, FILE *to)
 	if (tool->event)
 		json_array_append_new(types, json_string("event"));
 	properties_add_struct(properties, run, tool->event);
+	if (tool->records)
+		records_add(properties, types, tool->records);
 	if (tool->row_key) {
 		json_array_extend(types, json_pack("[s, s, s]", "row", "interval", "total"));
 		properties_add_struct(properties, run, tool->row_key);

@@ -94,6 +94,8 @@ struct tool {
 	const char *event; /* struct that the object's events have */
 	const char *row_key,
 		*row_values; /* structs of a report's rows: what they are counted by, and the sums */
+	/** Records of reports whose rows are no structs: JSON, {"types": [names], "members": {schema properties}}. */
+	const char *records;
 	bool filter; /* the object includes filter.bpf.h */
 	size_t state_size; /* of the tool's own state, zeroed, in run->state */
 	/** After the options, before the load: checks combinations, fills rodata. -EINVAL after usage_error(). */

@@ -131,6 +131,35 @@ uint64_t path_in_flight(const struct run *run);
 /** metrics.c: bytes, CPUs and queues, behind what path_report() prints. As tool.report. */
 int metrics_report(struct run *run, enum scope scope);
 
+/** view.c, metrics.c, details.c: tool.records of the path tools. */
+#define PATH_STR(name, words) "\"" name "\": {\"type\": \"string\", \"description\": \"" words "\"}, "
+#define PATH_INT(name, words) "\"" name "\": {\"type\": \"integer\", \"description\": \"" words "\"}, "
+#define PATH_ANY(type, name, words) "\"" name "\": {\"type\": " type ", \"description\": \"" words "\"}, "
+#define PATH_RECORDS                                                                               \
+	"\"scope\": {\"enum\": [\"interval\", \"total\"], \"description\": \"stage, path: what it counts\"}, "   \
+	PATH_STR("path", "stage, path, interval, total: as in --path")                             \
+	PATH_STR("from", "stage: the time between this stage")                                     \
+	PATH_STR("to", "stage: and this one")                                                      \
+	PATH_STR("part", "stage, path rtt only: request, away or reply")                           \
+	PATH_STR("way", "path: direct, upcall, other, gap_in or gap_out")                          \
+	PATH_INT("count", "stage, path: packets")                                                  \
+	PATH_INT("sum_ns", "stage, path")                                                          \
+	PATH_ANY("\"number\"", "mean_ns", "stage, path")                                           \
+	PATH_INT("p50_ns", "stage, path: so many percent of the packets took no longer")           \
+	PATH_INT("p90_ns", "stage, path") PATH_INT("p95_ns", "stage, path")                        \
+	PATH_INT("p99_ns", "stage, path") PATH_INT("p999_ns", "stage, path: P99.9")                \
+	PATH_INT("max_ns", "stage, path")                                                          \
+	PATH_ANY("\"number\"", "share", "stage: of all time between stages")                       \
+	PATH_ANY("\"number\"", "seconds", "interval, total: how long it was")                      \
+	PATH_INT("begun", "interval, total: packets") PATH_INT("ended", "interval, total: packets") \
+	PATH_ANY("\"object\"", "not_ended", "interval, total: what became of the others")          \
+	PATH_INT("in_flight", "interval, total: still on their way")                               \
+	PATH_INT("copies", "interval, total: times that a copy of a packet passed a stage again")  \
+	PATH_ANY("[\"object\", \"null\"]", "tail", "interval, total: from, to, p999_ns of the stage with the largest P99.9") \
+	PATH_INT("lost_by_us", "total: packets of which nothing is known")                         \
+	"\"drops\": {\"type\": \"array\", \"description\": \"total: count, after, reason, place\"}"
+#define PATH_TYPES "\"stage\", \"path\", \"interval\", \"total\""
+
 /** view.c: the report of path summary. */
 int path_report(struct run *run, enum scope scope);
 /** {"dropped": n, ...} of what is not zero. */

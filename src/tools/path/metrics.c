@@ -19,4 +19,13 @@ TOOL(path_metrics, .area = "path", .name = "metrics", .kind = TOOL_SUMMARY,
      .object = engine__elf_bytes, .options = path_option_rows, .hooks = path_hooks, .filter = true,
      .state_size = sizeof(struct path_run), .configure = configure, .chosen = path_chosen,
      .loaded = path_loaded, .attached = path_attached, .tick = path_tick, .ending = path_ending,
-     .report = metrics_report, .finish = path_finish);
+     .report = metrics_report,
+     .records = "{\"types\": [" PATH_TYPES ", \"meter\", \"queues\"], \"members\": {" PATH_RECORDS ", "
+		PATH_STR("stage", "meter: stage")
+		PATH_INT("packets", "meter: packets that came there")
+		PATH_INT("bytes", "meter: their bytes, as long as they are at that stage")
+		PATH_INT("cpu_changes", "meter: packets that were on another CPU at the stage before")
+		PATH_ANY("\"number\"", "depth_mean", "meter: packets that were in the queue when one joined it")
+		PATH_INT("depth_max", "meter")
+		PATH_STR("direction", "queues: rx or tx")
+		"\"queues\": {\"type\": \"array\", \"description\": \"queues: queue, packets\"}}}", .finish = path_finish);

@@ -34,4 +34,5 @@ TOOL(path_pair, .area = "path", .name = "pair", .kind = TOOL_SUMMARY,
      .object = engine__elf_bytes, .options = options, .hooks = path_hooks, .filter = true,
      .state_size = sizeof(struct path_run), .configure = configure, .chosen = path_chosen,
      .loaded = path_loaded, .attached = path_attached, .tick = path_tick, .ending = path_ending,
-     .report = path_report, .finish = path_finish);
+     .report = path_report,
+     .records = "{\"types\": [" PATH_TYPES "], \"members\": {" PATH_RECORDS "}}", .finish = path_finish);

@@ -16,4 +16,5 @@ TOOL(path_summary, .area = "path", .name = "summary", .kind = TOOL_SUMMARY,
      .object = engine__elf_bytes, .options = path_option_rows, .hooks = path_hooks, .filter = true,
      .state_size = sizeof(struct path_run), .configure = configure, .chosen = path_chosen, .loaded = path_loaded,
      .attached = path_attached, .tick = path_tick, .ending = path_ending, .report = path_report,
+     .records = "{\"types\": [" PATH_TYPES "], \"members\": {" PATH_RECORDS "}}",
      .finish = path_finish);
