@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # path-bad-days.sh: packets that are lost on their way, tables too small, Open vSwitch restarted, devices renamed: counted by name.
-# kernels: 5.10 6.1 6.12 7
+# kernels: 6.1 6.12
 # topology: host
 # timeout: 900
 # seconds: 110
