@@ -71,7 +71,7 @@ struct enqueue_state {
 	__u64 inside; /* 1: in enqueue() */
 	__u64 entry_skb; /* of the kprobe, for its kretprobe */
 	__u64 entry_qdisc;
-	__u64 dropped_skb; /* the last one that was counted */
+	__u64 dropped_skb; /* counted by qdisc_drop, not freed yet */
 	struct qdisc_key waiting;
 	struct qdisc_row waiting_row; /* count 0: none */
 };
@@ -147,7 +147,8 @@ static __always_inline int qdisc_dropped(void *ctx, enum sonde_access access, st
 		row.qlen = SONDE_READ(access, qdisc, q.qlen);
 		row.backlog = SONDE_READ(access, qdisc, qstats.backlog);
 	}
-	state->dropped_skb = (__u64)skb;
+	if (behind_enqueue)
+		state->dropped_skb = (__u64)skb;
 	/* a queue over its limit may drop other packets than the one that was to be enqueued, and says so */
 	if (behind_enqueue && !state->inside &&
 	    (state->last_skb == (__u64)skb ||
@@ -241,7 +242,11 @@ static __always_inline bool drop_was_counted(const struct sk_buff *skb)
 	__u32 zero = 0;
 	struct enqueue_state *state = bpf_map_lookup_elem(&enqueue_states, &zero);
 
-	return state && state->dropped_skb == (__u64)skb;
+	if (!state || state->dropped_skb != (__u64)skb)
+		return false;
+	/* the next skb is likely to get this one's memory */
+	state->dropped_skb = 0;
+	return true;
 }
 
 static __always_inline int report_free(void *ctx, const __u64 *args, enum sonde_access access,
@@ -255,10 +260,10 @@ static __always_inline int report_free(void *ctx, const __u64 *args, enum sonde_
 	bool by_qdisc = is_qdisc_place(drop.place);
 	__u32 queue;
 
+	if (only_places && drop_was_counted(skb))
+		return 0;
 	if (!by_qdisc &&
 	    (only_places || (!is_qdisc_reason(drop.reason) && !is_transmit_list(ctx, drop.place))))
-		return 0;
-	if (only_places && drop_was_counted(skb))
 		return 0;
 	if (!filter_pass(access, skb))
 		return 0;
