@@ -106,9 +106,16 @@ struct path_device {
 	__u32 role;	/* enum path_role */
 };
 
-enum path_mark {
-	MARK_slow = 1,		/* one stage took longer than its threshold */
-	MARK_reply = 2,		/* path rtt: the echo reply to the packet that began */
+enum path_flight_mark {
+	MARK_reply = 1,		/* path rtt: the echo reply to the packet that began */
+};
+
+#define PATH_HOPS 16
+
+/** What a flight was at, and over which edge it came there. */
+struct path_mark {
+	__u8 stage;
+	__u8 cell;	/* CELL_none at the first stage */
 };
 
 /** One packet in flight. */
@@ -118,10 +125,12 @@ struct path_flight {
 	__u32 seen;		/* stages, a bit each */
 	__u8 stage;
 	__u8 upcalled;
-	__u8 slow;		/* enum path_mark */
+	__u8 marks;		/* enum path_flight_mark */
 	__u8 payload;		/* bytes that the hash in skb covers */
 	__u32 cpu;		/* path metrics: of the last stage */
-	__u32 unused;
+	__u32 hops;		/* stages noted below */
+	__u64 at[PATH_HOPS];	/* ns */
+	struct path_mark mark[PATH_HOPS];
 };
 
 /** Flights whose keys hash alike: the keys first, so that a miss touches one cache line. */
@@ -131,28 +140,18 @@ struct path_bucket {
 	struct path_flight flight[PATH_WAYS];
 };
 
-/** One stage of a single packet. */
-struct path_hop {
-	__u64 at;	/* ns */
-	__u32 ifindex;
-	sonde_pid pid;	/* in a softirq: of the task that it interrupted */
-	__u16 cpu;
-	__u8 stage;
-	__u8 unused[5];
-};
-
-#define PATH_HOPS 14
 /** First bytes from L3 on, kept for packets that are lost without an skb at hand. */
 #define PATH_BYTES 64
 
+/** What path details keeps of a flight besides: by stage device, task and CPU. */
 struct path_trace {
-	__u32 hops;
-	__u32 unused;
+	__u32 length;		/* bytes from L3 on, when it began */
 	__u16 eth_type;
 	__u16 bytes_at_hand;
-	__u32 unused_too;
 	__u8 bytes[PATH_BYTES];
-	struct path_hop hop[PATH_HOPS];
+	__u32 ifindex[PATH_HOPS];
+	sonde_pid pid[PATH_HOPS];	/* in a softirq: of the task that it interrupted */
+	__u16 cpu[PATH_HOPS];
 };
 
 /** How a packet's way ended, and each stage of it. */
@@ -160,6 +159,7 @@ struct path_way {
 	__u64 place;		/* of a drop: who freed it */
 	__u32 reason;		/* of a drop */
 	__u32 fate;		/* enum path_fate; FATE_none: it arrived */
+	struct path_flight flight;
 	struct path_trace trace;
 };
 

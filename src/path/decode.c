@@ -28,4 +28,5 @@ void decode_bytes(const struct path_trace *trace, struct sonde_packet *packet)
 	memset(packet, 0, sizeof(*packet));
 	memcpy(bytes + L3, trace->bytes, PATH_BYTES);
 	packet_parse(SONDE_DIRECT, &skb, packet);
+	packet->length = trace->length;
 }

@@ -52,10 +52,12 @@ static int threshold_parse(struct run *run, const char *value, char *why, size_t
 			snprintf(why, size, "not a duration such as 500us or 5ms, or STAGE=5ms");
 			return -EINVAL;
 		}
-		if (stage)
+		if (stage) {
 			rodata->cfg_stage_threshold[stage] = ns;
-		else
+			rodata->cfg_stage_thresholds = 1;
+		} else {
 			rodata->cfg_threshold = ns;
+		}
 		rodata->cfg_slow = 1;
 		value += length;
 		value += *value == ',';
@@ -98,7 +100,7 @@ static void packet_lost(struct run *run, struct path_flight *flight, uint32_t in
 		return;
 	event.at = flight->first;
 	event.took = flight->last - flight->first;
-	event.more = (struct path_way){ .fate = FATE_timed_out, .trace = state->traces[index] };
+	event.more = (struct path_way){ .fate = FATE_timed_out, .flight = *flight, .trace = state->traces[index] };
 	decode_bytes(&event.more.trace, &event.packet);
 	run_event(run, &event, sizeof(event));
 }
@@ -111,6 +113,8 @@ int details_configure(struct run *run)
 	RODATA(run)->cfg_details = 1;
 	state->lost = packet_lost;
 	err = path_configure(run);
+	/* where no stage ends the path, the packet is then in a guest and has no skb */
+	RODATA(run)->cfg_bytes = RODATA(run)->cfg_lost || (!err && !state->path->ends);
 	for (int stage = 1; !err && stage < STAGE_MAX; stage++) {
 		if (!RODATA(run)->cfg_stage_threshold[stage] || state->stages & 1U << stage)
 			continue;
@@ -149,45 +153,51 @@ static const char *comm_of(uint32_t pid, char comm[17])
 	return comm;
 }
 
+static const struct path_stage_row *stage_of(const struct path_way *way, uint32_t hop)
+{
+	return &path_stages[way->flight.mark[hop].stage < STAGE_MAX ? way->flight.mark[hop].stage : STAGE_none];
+}
+
 /* wall: of the first stage, that all stages have one distance to wall time */
-static void hop_json(json_t *list, const struct path_hop *hop, const struct path_hop *next,
+static void hop_json(json_t *list, const struct path_way *way, uint32_t hop, uint32_t hops,
 		     uint64_t wall, uint32_t netns)
 {
-	const struct sonde_device_key key = { hop->ifindex, netns };
+	const struct sonde_device_key key = { way->trace.ifindex[hop], netns };
+	const __u64 *at = way->flight.at;
 	sonde_name name;
 	char comm[17], dev[17] = "";
 	json_t *entry;
 
 	if (device_name(&key, name))
 		memcpy(dev, name, sizeof(name));
-	entry = json_pack("{s:s, s:I, s:i, s:i, s:i, s:s?}", "stage", path_stages[hop->stage].name,
-			  "at_ns", (json_int_t)wall, "cpu", hop->cpu, "pid", hop->pid,
-			  "ifindex", hop->ifindex, "dev", *dev ? dev : NULL);
+	entry = json_pack("{s:s, s:I, s:i, s:i, s:i, s:s?}", "stage", stage_of(way, hop)->name,
+			  "at_ns", (json_int_t)(wall + at[hop] - way->flight.first), "cpu", way->trace.cpu[hop],
+			  "pid", way->trace.pid[hop], "ifindex", way->trace.ifindex[hop], "dev", *dev ? dev : NULL);
 	/* a name may be no UTF-8 */
-	if (comm_of(hop->pid, comm))
+	if (comm_of(way->trace.pid[hop], comm))
 		json_object_set_new(entry, "comm", json_string(comm));
-	if (next)
-		json_object_set_new(entry, "to_next_ns", json_integer(next->at - hop->at));
+	if (hop + 1 < hops)
+		json_object_set_new(entry, "to_next_ns", json_integer(at[hop + 1] - at[hop]));
 	json_array_append_new(list, entry);
 }
 
-static void hop_text(const struct path_hop *hop, const struct path_hop *next, uint64_t took,
+static void hop_text(const struct path_way *way, uint32_t hop, uint32_t hops, uint64_t took,
 		     uint32_t netns, FILE *to)
 {
-	const struct sonde_device_key key = { hop->ifindex, netns };
+	const struct sonde_device_key key = { way->trace.ifindex[hop], netns };
 	char span[CLOCK_SPAN], comm[17];
 	sonde_name name;
-	uint64_t delta = next ? next->at - hop->at : 0;
+	uint64_t delta = hop + 1 < hops ? way->flight.at[hop + 1] - way->flight.at[hop] : 0;
 
-	fprintf(to, "    %-28s cpu %-3u ", path_stages[hop->stage].words, hop->cpu);
+	fprintf(to, "    %-28s cpu %-3u ", stage_of(way, hop)->words, way->trace.cpu[hop]);
 	if (device_name(&key, name))
 		fprintf(to, "%-12.16s ", name);
 	else
 		fprintf(to, "%-12s ", "-");
-	if (comm_of(hop->pid, comm))
+	if (comm_of(way->trace.pid[hop], comm))
 		field_plain(comm, strlen(comm), to);
-	fprintf(to, "/%u", hop->pid);
-	if (next) {
+	fprintf(to, "/%u", way->trace.pid[hop]);
+	if (hop + 1 < hops) {
 		fprintf(to, "  then %s ", clock_span(span, delta));
 		for (uint64_t i = 0; took && i < delta * 20 / took; i++)
 			fputc('#', to);
@@ -199,9 +209,8 @@ int details_more(struct run *run, const void *event, json_t *json, FILE *text)
 {
 	const struct path_packet *packet = event;
 	const struct path_way *way = &packet->more;
-	const struct path_trace *trace = &way->trace;
 	const char *fate = way->fate ? path_fate_name(way->fate) : "arrived";
-	uint32_t hops = trace->hops < PATH_HOPS ? trace->hops : PATH_HOPS, netns = RODATA(run)->path_netns;
+	uint32_t hops = way->flight.hops < PATH_HOPS ? way->flight.hops : PATH_HOPS, netns = RODATA(run)->path_netns;
 	uint64_t wall = clock_wall(packet->at);
 	char place[160];
 	json_t *list = json_array();
@@ -215,8 +224,7 @@ int details_more(struct run *run, const void *event, json_t *json, FILE *text)
 					    json_pack("{s:s?, s:s}", "reason", reason_name(way->reason),
 						      "place", place));
 		for (uint32_t i = 0; i < hops; i++)
-			hop_json(list, &trace->hop[i], i + 1 < hops ? &trace->hop[i + 1] : NULL,
-				 wall + trace->hop[i].at - packet->at, netns);
+			hop_json(list, way, i, hops, wall, netns);
 		json_object_set(json, "stages", list);
 	}
 	if (text) {
@@ -228,8 +236,7 @@ int details_more(struct run *run, const void *event, json_t *json, FILE *text)
 		if (way->fate)
 			fputc('\n', text);
 		for (uint32_t i = 0; i < hops; i++)
-			hop_text(&trace->hop[i], i + 1 < hops ? &trace->hop[i + 1] : NULL,
-				 packet->took, netns, text);
+			hop_text(way, i, hops, packet->took, netns, text);
 	}
 	json_decref(list);
 	return 0;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * engine: packets in flight through this host. Each stage is one program, which
- * looks its packet up by skb->head, adds the time since the stage before to
- * that edge's histogram, and notes the stage. A packet enters the table at a
- * stage that begins the path, if the filter wants it, and leaves it at the
- * path's end or when its skb is freed.
+ * looks its packet up by skb->head and notes the stage and its time in the
+ * packet's flight. A packet enters the table at a stage that begins the path,
+ * if the filter wants it, and leaves it at the path's end or when its skb is
+ * freed: only then are its times added to the histograms, all at once, which is
+ * what makes a stage cheap.
  */
 #include "sonde.bpf.h"
 #include "abi/path.h"
@@ -33,7 +34,7 @@ const volatile __u8 path_reply_edges[STAGE_MAX][STAGE_MAX] = {};
 const volatile struct path_device path_devices[PATH_DEVICES] = {};
 const volatile __u32 path_device_count = 0;
 const volatile __u32 path_netns = 0;	/* whose IP output begins path host-tx */
-const volatile __u32 path_bucket_shift = 50;	/* 64 less the bits of a bucket's number */
+const volatile __u32 path_set_mask = 0;	/* sets of flights less one */
 
 /* path pair: times between the packets of a flow */
 const volatile __u32 cfg_gaps = 0;
@@ -43,9 +44,11 @@ const volatile __u32 cfg_metrics = 0;
 
 /* path details */
 const volatile __u32 cfg_details = 0;
+const volatile __u32 cfg_bytes = 0;		/* the first bytes are kept: a packet may end without an skb */
 const volatile __u32 cfg_lost = 0;		/* events for packets that did not end */
 const volatile __u32 cfg_slow = 0;		/* thresholds are set: quick packets are no events */
 const volatile __u64 cfg_threshold = 0;		/* ns in all; 0: none */
+const volatile __u32 cfg_stage_thresholds = 0;	/* there are such */
 const volatile __u64 cfg_stage_threshold[STAGE_MAX] = {};	/* ns from this stage to the next */
 
 /*
@@ -65,7 +68,7 @@ struct {
 	__type(value, struct path_bucket);
 } buckets SEC(".maps");
 
-/* stamps of single packets, for path details: one element a flight */
+/* what path details keeps of single packets besides: one element a flight */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -117,6 +120,12 @@ static __always_inline void path_count(enum path_fate fate)
 		__sync_fetch_and_add(&here->counts.fates[index & (PATH_FATES - 1)], 1);
 }
 
+/* once for all calls: each of its many branches would be verified at each of them */
+__noinline int path_bucket_of_long(__u64 ns)
+{
+	return hist_index(ns);
+}
+
 /* hist_index() by table where packets are quick: a third of its cost */
 static __always_inline __u32 path_bucket_of(__u64 ns)
 {
@@ -124,19 +133,28 @@ static __always_inline __u32 path_bucket_of(__u64 ns)
 		return path_buckets_fine[ns];
 	if (ns < PATH_COARSE * PATH_COARSE_STEP)
 		return path_buckets_coarse[ns / PATH_COARSE_STEP];
-	return hist_index(ns);
+	return path_bucket_of_long(ns);
 }
 
 /*
  * The bound is in assembler because the compiler compares one copy of a number and uses another, of which
- * the verifier then knows nothing. The cells end where the map's element ends.
+ * the verifier then knows nothing. The cells end where the map's element ends. How many values there are
+ * user space sums up from the buckets.
  */
 static __always_inline void path_add(struct path_cpu *here, __u64 cell, __u64 ns)
 {
 	const __u64 end = path_cells;
+	struct sonde_hist *hist;
+	__u64 bucket;
 
 	asm volatile("if %[cell] < %[end] goto +1\n\t%[cell] = 0" : [cell] "+r"(cell) : [end] "r"(end));
-	hist_add_at(&here->cells[cell], ns, path_bucket_of(ns));
+	hist = &here->cells[cell];
+	__sync_fetch_and_add(&hist->sum, ns);
+	if (ns > hist->max)
+		hist->max = ns;
+	bucket = path_bucket_of(ns);
+	asm volatile("if %[bucket] < %[end] goto +1\n\t%[bucket] = 0" : [bucket] "+r"(bucket) : [end] "i"(HIST_BUCKETS));
+	__sync_fetch_and_add(&hist->buckets[bucket], 1);
 }
 
 /* when a flow's last packet passed; flows that are quiet for long make room for others */
@@ -193,7 +211,7 @@ static __always_inline __u64 flight_key(enum sonde_access access, struct sk_buff
 
 static __always_inline __u32 flight_set(__u64 key)
 {
-	return key * 0x9e3779b97f4a7c15ULL >> path_bucket_shift;
+	return key * 0x9e3779b97f4a7c15ULL >> 40 & path_set_mask;
 }
 
 /* the way of a key in its bucket: false if it is in none */
@@ -226,10 +244,41 @@ static __always_inline void flight_free(struct path_slot *slot)
 	*slot->key = 0;
 }
 
+/*
+ * Adds the times between the flight's stages to this CPU's cells. Called by
+ * number: a function of its own type is verified once, not at each call.
+ */
+__noinline int flight_flush(__u32 index)
+{
+	__u32 set = index / PATH_WAYS, hops;
+	struct path_bucket *bucket = bpf_map_lookup_elem(&buckets, &set);
+	struct path_cpu *here = path_here();
+	struct path_flight *flight;
+
+	if (cfg_details || !bucket || !here)
+		return 0;
+	flight = &bucket->flight[index & (PATH_WAYS - 1)];
+	hops = flight->hops;
+	for (__u32 i = 1; i < PATH_HOPS; i++) {
+		if (i >= hops)
+			break;
+		path_add(here, flight->mark[i].cell, flight->at[i] - flight->at[i - 1]);
+	}
+	return 0;
+}
+
+/* what has begun and does not reach the path's end */
+static __always_inline void flight_end(struct path_slot *slot, enum path_fate fate)
+{
+	path_count(fate);
+	flight_flush(slot->index);
+	flight_free(slot);
+}
+
 /**
  * A way for a new key: the one that has it already, else a free one, else that
- * of the flight whose last stage is longest ago. What was there is counted.
- * CPUs at once may take the same way: the ledger has one of the packets as lost.
+ * of the flight that began first. What was there is counted. CPUs at once may
+ * take the same way: the ledger has one of the packets as lost.
  */
 static __always_inline bool flight_claim(struct path_slot *slot, __u64 key)
 {
@@ -240,40 +289,39 @@ static __always_inline bool flight_claim(struct path_slot *slot, __u64 key)
 	if (!bucket || !key)
 		return false;
 	if (flight_way(slot, set, key)) {
-		path_count(FATE_replaced);
-		return true;
+		flight_end(slot, FATE_replaced);
+		goto claimed;
 	}
 	if (flight_way(slot, set, 0))
 		goto claimed;
 #pragma GCC unroll 4
 	for (__u32 way = 1; way < PATH_WAYS; way++) {
-		if (bucket->flight[way].last < bucket->flight[oldest & (PATH_WAYS - 1)].last)
+		if (bucket->flight[way].first < bucket->flight[oldest & (PATH_WAYS - 1)].first)
 			oldest = way;
 	}
 	oldest &= PATH_WAYS - 1;
 	slot->key = &bucket->key[oldest];
 	slot->flight = &bucket->flight[oldest];
 	slot->index = set * PATH_WAYS + oldest;
-	path_count(FATE_evicted);
+	flight_end(slot, FATE_evicted);
 claimed:
 	*slot->key = key;
 	return true;
 }
 
 /* PATH_BYTES from L3 on: what path details prints of a packet that was lost without an skb at hand */
-static __noinline int trace_bytes_direct(struct sk_buff *skb, struct path_trace *trace);
-static __noinline int trace_bytes_probe(struct sk_buff *skb, struct path_trace *trace);
-
 static __always_inline int trace_bytes(enum sonde_access access, struct sk_buff *skb, struct path_trace *trace)
 {
 	struct packet_place place;
 	struct packet_tags tags;
-	__u64 at_hand;
+	__u64 at_hand, data;
 
+	data = sonde_address_of(SONDE_READ(access, skb, data)) - flight_key(access, skb);
 	packet_locate(access, skb, &place, &tags);
 	at_hand = place.cursor.end > place.l3 ? place.cursor.end - place.l3 : 0;
 	if (at_hand > PATH_BYTES)
 		at_hand = PATH_BYTES;
+	trace->length = SONDE_READ(access, skb, len) + data - place.l3;
 	trace->eth_type = place.type;
 	trace->bytes_at_hand = at_hand;
 	if (SONDE_COPY(trace->bytes, PATH_BYTES, (void *)(place.cursor.head + place.l3)))
@@ -298,25 +346,51 @@ static __always_inline struct path_trace *trace_of(const struct path_slot *slot)
 	return bpf_map_lookup_elem(&traces, &index);
 }
 
-static __always_inline void trace_hop(struct path_trace *trace, enum sonde_access access, struct sk_buff *skb,
-				      __u32 stage, __u64 now)
+/* what path details wants to know of a stage besides its time */
+static __always_inline void trace_hop(struct path_trace *trace, __u64 at, enum sonde_access access,
+				      struct sk_buff *skb)
 {
-	__u64 at = trace->hops;
-	struct net_device *dev;
-	struct path_hop *hop;
+	struct net_device *dev = skb ? sonde_dev(access, skb) : NULL;
 
-	if (at >= PATH_HOPS)
-		return;
 	/* as in path_add() */
 	asm volatile("if %[at] < %[end] goto +1\n\t%[at] = 0" : [at] "+r"(at) : [end] "i"(PATH_HOPS));
-	hop = &trace->hop[at];
-	dev = skb ? sonde_dev(access, skb) : NULL;
-	hop->at = now;
-	hop->ifindex = dev ? SONDE_READ(access, dev, ifindex) : 0;
-	hop->pid = bpf_get_current_pid_tgid();
-	hop->cpu = bpf_get_smp_processor_id();
-	hop->stage = stage;
-	trace->hops = at + 1;
+	trace->ifindex[at] = dev ? SONDE_READ(access, dev, ifindex) : 0;
+	trace->pid[at] = bpf_get_current_pid_tgid();
+	trace->cpu[at] = bpf_get_smp_processor_id();
+}
+
+/*
+ * A stage into the flight, at a time that may be past. What has more stages than there is room for goes on from
+ * its last one: its times up to here are added now, or in path details the last stages are lost.
+ */
+static __always_inline void flight_hop(struct path_flight *flight, __u32 index, enum sonde_access access,
+				       struct sk_buff *skb, __u32 stage, __u32 cell, __u64 now)
+{
+	__u64 at = flight->hops;
+
+	if (at >= PATH_HOPS) {
+		if (cfg_details) {
+			at = PATH_HOPS - 1;
+		} else {
+			flight_flush(index);
+			flight->at[0] = flight->last;
+			at = 1;
+		}
+	}
+	/* as in path_add() */
+	asm volatile("if %[at] < %[end] goto +1\n\t%[at] = 0" : [at] "+r"(at) : [end] "i"(PATH_HOPS));
+	flight->at[at] = now;
+	flight->mark[at].stage = stage;
+	flight->mark[at].cell = cell;
+	flight->last = now;
+	flight->stage = stage;
+	flight->hops = at + 1;
+	if (cfg_details) {
+		struct path_trace *trace = bpf_map_lookup_elem(&traces, &index);
+
+		if (trace)
+			trace_hop(trace, at, access, skb);
+	}
 }
 
 /* how a packet's way ended */
@@ -325,24 +399,33 @@ struct path_end {
 	__u32 fate, reason;
 };
 
-static __always_inline int event_send(void *ctx, enum sonde_access access, struct sk_buff *skb, __u32 index,
-				      struct path_flight *flight, const struct path_end *end)
+static __always_inline void event_fill(struct path_packet *event, __u32 index, const struct path_flight *flight,
+				       const struct path_end *end)
 {
-	struct path_trace *trace = bpf_map_lookup_elem(&traces, &index);
-	struct path_packet *event;
+	const struct path_trace *trace = bpf_map_lookup_elem(&traces, &index);
 
-	if (!trace || !event_wanted())
-		return 0;
-	event = event_reserve(sizeof(*event));
-	if (!event)
-		return 0;
-	packet_parse(access, skb, &event->packet);
 	event->at = flight->first;
 	event->took = flight->last - flight->first;
 	event->more.place = end->place;
 	event->more.reason = end->reason;
 	event->more.fate = end->fate;
-	bpf_probe_read_kernel(&event->more.trace, sizeof(event->more.trace), trace);
+	bpf_probe_read_kernel(&event->more.flight, sizeof(event->more.flight), flight);
+	if (trace)
+		bpf_probe_read_kernel(&event->more.trace, sizeof(event->more.trace), trace);
+}
+
+static __always_inline int event_send(void *ctx, enum sonde_access access, struct sk_buff *skb, __u32 index,
+				      struct path_flight *flight, const struct path_end *end)
+{
+	struct path_packet *event;
+
+	if (!event_wanted())
+		return 0;
+	event = event_reserve(sizeof(*event));
+	if (!event)
+		return 0;
+	packet_parse(access, skb, &event->packet);
+	event_fill(event, index, flight, end);
 	event_submit(ctx, event, sizeof(*event));
 	return 0;
 }
@@ -372,23 +455,57 @@ static __always_inline void path_event(void *ctx, enum sonde_access access, stru
 static __always_inline void path_lose(void *ctx, enum sonde_access access, struct sk_buff *skb,
 				      struct path_slot *slot, const struct path_end *end)
 {
-	path_count(end->fate);
 	if (cfg_details && cfg_lost)
 		path_event(ctx, access, skb, slot, end);
-	flight_free(slot);
+	flight_end(slot, end->fate);
+}
+
+/* whether path details shows a packet that has arrived */
+static __noinline int flight_is_slow(struct path_flight *flight)
+{
+	__u32 hops = flight->hops;
+
+	if (!cfg_slow || (cfg_threshold && flight->last - flight->first >= cfg_threshold))
+		return 1;
+	if (!cfg_stage_thresholds)
+		return 0;
+	for (__u32 i = 1; i < PATH_HOPS; i++) {
+		__u64 limit, from;
+
+		if (i >= hops)
+			break;
+		from = flight->mark[i - 1].stage;
+		/* as in path_add() */
+		asm volatile("if %[from] < %[end] goto +1\n\t%[from] = 0" : [from] "+r"(from) : [end] "i"(STAGE_MAX));
+		limit = cfg_stage_threshold[from];
+		if (limit && flight->at[i] - flight->at[i - 1] >= limit)
+			return 1;
+	}
+	return 0;
 }
 
 /* a packet has reached the end of the path */
-static __always_inline void path_finish(void *ctx, enum sonde_access access, struct sk_buff *skb,
-					struct path_cpu *here, struct path_slot *slot)
+static __noinline int path_arrive(__u32 index, struct path_flight *flight)
 {
-	struct path_flight *flight = slot->flight;
-	__u64 took = flight->last - flight->first;
+	struct path_cpu *here = path_here();
+
+	if (!here)
+		return 0;
+	__sync_fetch_and_add(&here->counts.ended, 1);
+	if (!cfg_details) {
+		path_add(here, flight->upcalled ? CELL_upcalled : CELL_total, flight->last - flight->first);
+		flight_flush(index);
+	}
+	return 0;
+}
+
+static __always_inline void path_finish(void *ctx, enum sonde_access access, struct sk_buff *skb,
+					struct path_slot *slot)
+{
 	const struct path_end end = { .fate = FATE_none };
 
-	__sync_fetch_and_add(&here->counts.ended, 1);
-	path_add(here, flight->upcalled ? CELL_upcalled : CELL_total, took);
-	if (cfg_details && (!cfg_slow || flight->slow & MARK_slow || (cfg_threshold && took >= cfg_threshold)))
+	path_arrive(slot->index, slot->flight);
+	if (cfg_details && flight_is_slow(slot->flight))
 		path_event(ctx, access, skb, slot, &end);
 	flight_free(slot);
 }
@@ -426,7 +543,7 @@ static __always_inline __u64 path_echo(enum sonde_access access, struct sk_buff 
 
 static __always_inline void flight_copy(struct path_slot *to, const struct path_slot *from)
 {
-	*to->flight = *from->flight;
+	bpf_probe_read_kernel(to->flight, sizeof(*to->flight), from->flight);
 	if (cfg_details) {
 		struct path_trace *source = trace_of(from), *target = trace_of(to);
 
@@ -442,13 +559,12 @@ static __always_inline void path_await(enum sonde_access access, struct sk_buff 
 	struct path_slot waiting;
 
 	if (!key || !flight_claim(&waiting, key)) {
-		path_count(FATE_unreadable);
-		flight_free(slot);
+		flight_end(slot, FATE_unreadable);
 		return;
 	}
 	flight_copy(&waiting, slot);
 	waiting.flight->skb = 0;
-	waiting.flight->slow |= MARK_reply;
+	waiting.flight->marks |= MARK_reply;
 	waiting.flight->seen = 0;
 	flight_free(slot);
 }
@@ -567,11 +683,9 @@ static __always_inline void path_step(void *ctx, enum sonde_access access, struc
 				      struct path_slot *slot, __u32 where)
 {
 	struct path_flight *flight = slot->flight;
-	struct path_cpu *here = path_here();
 	__u32 from, cell, stage = where & (PATH_IF_EDGE - 1);
-	__u64 now, took;
 
-	if (!here || stage >= STAGE_MAX)
+	if (stage >= STAGE_MAX)
 		return;
 	if (stage == STAGE_actions && flight->seen & 1U << STAGE_actions)
 		stage = STAGE_again;
@@ -579,47 +693,38 @@ static __always_inline void path_step(void *ctx, enum sonde_access access, struc
 	if (from >= STAGE_MAX)
 		return;
 	cell = path_edges[stage][from];
-	if (path_reply_begins && flight->slow & MARK_reply)
+	if (path_reply_begins && flight->marks & MARK_reply)
 		cell = path_reply_edges[stage][from];
 	if (cell == CELL_none) {
 		if (where & PATH_IF_EDGE)
 			return;
 		/* a copy is somewhere that the packet has been, or it goes a way that the path does not know */
 		if (flight->seen & 1U << stage) {
-			__sync_fetch_and_add(&here->counts.copies, 1);
+			struct path_cpu *here = path_here();
+
+			if (here)
+				__sync_fetch_and_add(&here->counts.copies, 1);
 			return;
 		}
 		cell = CELL_other;
 	}
-	now = bpf_ktime_get_ns();
-	took = now - flight->last;
-	path_add(here, cell, took);
-	flight->last = now;
-	flight->stage = stage;
 	flight->seen |= 1U << stage;
 	flight->skb = (__u64)skb;
+	flight_hop(flight, slot->index, access, skb, stage, cell, bpf_ktime_get_ns());
 	if (cfg_metrics)
 		path_meter(access, skb, flight, stage, false);
 	if (cfg_gaps && stage == STAGE_tap_out)
 		path_gap(access, skb, CELL_gap_out);
-	if (cfg_details) {
-		struct path_trace *trace = trace_of(slot);
-
-		if (cfg_stage_threshold[from] && took >= cfg_stage_threshold[from])
-			flight->slow |= MARK_slow;
-		if (trace)
-			trace_hop(trace, access, skb, stage, now);
-	}
 	/* over no edge it is another way: no end of this path */
 	if (cell == CELL_other)
 		return;
-	if (path_reply_begins && !(flight->slow & MARK_reply)) {
+	if (path_reply_begins && !(flight->marks & MARK_reply)) {
 		if (path_ends & 1U << stage)
 			path_await(access, skb, slot);
 		return;
 	}
 	if ((path_reply_begins ? path_reply_ends : path_ends) & 1U << stage)
-		path_finish(ctx, access, skb, here, slot);
+		path_finish(ctx, access, skb, slot);
 }
 
 /* functions of their own: filter and flight together would need more stack than a program may have */
@@ -667,54 +772,48 @@ static __always_inline void path_begin(enum sonde_access access, struct sk_buff 
 	if (!flight_claim(&slot, key))
 		return;
 	flight = slot.flight;
-	flight->first = flight->last = bpf_ktime_get_ns();
 	flight->skb = (__u64)skb;
 	flight->seen = 1U << stage;
-	flight->stage = stage;
 	flight->upcalled = 0;
-	flight->slow = 0;
+	flight->marks = 0;
+	flight->hops = 0;
+	flight_hop(flight, slot.index, access, skb, stage, CELL_none, bpf_ktime_get_ns());
+	flight->first = flight->last;
 	__sync_fetch_and_add(&here->counts.begun, 1);
 	if (cfg_metrics)
 		path_meter(access, skb, flight, stage, true);
-	if (cfg_details) {
+	if (cfg_bytes) {
 		struct path_trace *trace = trace_of(&slot);
 
 		if (!trace)
 			return;
-		trace->hops = 0;
 		if (access == SONDE_DIRECT)
 			trace_bytes_direct(skb, trace);
 		else
 			trace_bytes_probe(skb, trace);
-		trace_hop(trace, access, skb, stage, flight->first);
 	}
 }
 
-/* one function for all stages and not inlined: the verifier makes of it what each program needs */
-static __noinline int stage_direct(void *ctx, struct sk_buff *skb, __u32 stage)
+static __always_inline int stage_do(void *ctx, enum sonde_access access, struct sk_buff *skb, __u32 stage)
 {
 	struct path_slot slot;
 
-	if (flight_find(&slot, flight_key(SONDE_DIRECT, skb)))
-		path_step(ctx, SONDE_DIRECT, skb, &slot, stage);
+	if (flight_find(&slot, flight_key(access, skb)))
+		path_step(ctx, access, skb, &slot, stage);
 	return 0;
 }
 
 static __noinline int stage_probe(void *ctx, struct sk_buff *skb, __u32 stage)
 {
-	struct path_slot slot;
-
-	if (flight_find(&slot, flight_key(SONDE_PROBE, skb)))
-		path_step(ctx, SONDE_PROBE, skb, &slot, stage);
-	return 0;
+	return stage_do(ctx, SONDE_PROBE, skb, stage);
 }
 
-/* a stage in the middle of a path */
+/* a stage in the middle of a path; a call more is nothing where each access is one */
 static __always_inline int path_stage(void *ctx, enum sonde_access access, struct sk_buff *skb, __u32 stage)
 {
 	if (!path_active)
 		return 0;
-	return access == SONDE_DIRECT ? stage_direct(ctx, skb, stage) : stage_probe(ctx, skb, stage);
+	return access == SONDE_DIRECT ? stage_do(ctx, access, skb, stage) : stage_probe(ctx, skb, stage);
 }
 
 /* a stage that begins the path, unless the packet has begun at an earlier one */
@@ -725,15 +824,14 @@ static __always_inline int first_do(void *ctx, enum sonde_access access, struct 
 
 	if (path_active && flight_find(&slot, key)) {
 		if (slot.flight->skb == (__u64)skb && slot.flight->stage < STAGE_MAX &&
-		    (path_reply_begins && slot.flight->slow & MARK_reply ?
+		    (path_reply_begins && slot.flight->marks & MARK_reply ?
 			     path_reply_edges[stage][slot.flight->stage] :
 			     path_edges[stage][slot.flight->stage])) {
 			path_step(ctx, access, skb, &slot, stage);
 			return 0;
 		}
 		/* a clone, such as the original of a packet that TCP sends again */
-		path_count(FATE_replaced);
-		flight_free(&slot);
+		flight_end(&slot, FATE_replaced);
 	}
 	if (path_reply_begins & 1U << stage) {
 		if (path_active && path_reply(access, skb, key) && flight_find(&slot, key))
@@ -761,6 +859,13 @@ static __always_inline int path_stage_first(void *ctx, enum sonde_access access,
 	return access == SONDE_DIRECT ? first_direct(ctx, skb, stage) : first_probe(ctx, skb, stage);
 }
 
+static __always_inline __u32 role_netns(enum sonde_access access, struct net_device *dev)
+{
+	struct net *net = SONDE_READ(access, dev, nd_net.net);
+
+	return SONDE_READ(access, net, ns.inum);
+}
+
 /* what a device is to this path */
 static __always_inline int role_do(enum sonde_access access, struct net_device *dev)
 {
@@ -772,15 +877,10 @@ static __always_inline int role_do(enum sonde_access access, struct net_device *
 		if (i >= path_device_count)
 			break;
 		if (ifindex == path_devices[i].ifindex &&
-		    BPF_CORE_READ(dev, nd_net.net, ns.inum) == path_devices[i].netns)
+		    role_netns(access, dev) == path_devices[i].netns)
 			return path_devices[i].role;
 	}
 	return ROLE_none;
-}
-
-static __noinline int role_direct(struct net_device *dev)
-{
-	return role_do(SONDE_DIRECT, dev);
 }
 
 static __noinline int role_probe(struct net_device *dev)
@@ -790,7 +890,7 @@ static __noinline int role_probe(struct net_device *dev)
 
 static __always_inline __u32 path_role(enum sonde_access access, struct net_device *dev)
 {
-	return access == SONDE_DIRECT ? role_direct(dev) : role_probe(dev);
+	return access == SONDE_DIRECT ? role_do(access, dev) : role_probe(dev);
 }
 
 /* stages that are a function called with the skb at a fixed place among its arguments */
@@ -826,8 +926,7 @@ static __always_inline int at_out4(void *ctx, const __u64 *args, enum sonde_acce
 	key = flight_key(access, skb);
 	if (path_active && flight_find(&slot, key)) {
 		/* a clone, such as the original of a packet that TCP sends again */
-		path_count(FATE_replaced);
-		flight_free(&slot);
+		flight_end(&slot, FATE_replaced);
 	}
 	if (path_out_wanted(access, skb) && (!path_reply_begins || path_echo(access, skb, true)))
 		path_begin(access, skb, key, STAGE_out);
@@ -1021,57 +1120,52 @@ HOOK_FUNCTION(kick, vhost_poll_wakeup, at_kick)
 HOOK_FUNCTION(worker, handle_tx_kick, at_worker)
 HOOK_FUNCTION(tun, tun_sendmsg, at_tun)
 
-/* one edge whose two stages are in the past, for a flight that has just begun */
-static __always_inline void path_before(struct path_cpu *here, struct path_trace *trace, enum path_stage from,
-					enum path_stage to, __u64 since, __u64 until)
+/*
+ * A packet begins on a tap: what came before is known of the vhost thread that sends it. An edge whose two
+ * stages are in the past.
+ */
+static __always_inline void tap_before(struct path_slot *slot, enum path_stage from, enum path_stage to, __u64 at)
 {
-	if (until >= since)
-		path_add(here, path_edges[to][from], until - since);
-	if (trace)
-		trace_hop(trace, SONDE_PROBE, NULL, from, since);
+	flight_hop(slot->flight, slot->index, SONDE_PROBE, NULL, to, from ? path_edges[to][from] : CELL_none, at);
 }
 
-/* a packet begins on a tap: what came before is known of the vhost thread that sends it */
 static __always_inline int tap_begin(void *ctx, enum sonde_access access, struct sk_buff *skb)
 {
 	struct path_worker *worker;
-	struct path_trace *trace = NULL;
-	struct path_cpu *here;
+	struct path_flight *flight;
 	struct path_slot slot;
 	__u64 begin;
 
 	path_stage_first(ctx, access, skb, STAGE_tap_in);
 	if (!path_active || !(path_begins & 1U << STAGE_tap_in))
 		return 0;
-	if (cfg_gaps && flight_find(&slot, flight_key(access, skb)) && slot.flight->stage == STAGE_tap_in)
+	if (!flight_find(&slot, flight_key(access, skb)) || slot.flight->stage != STAGE_tap_in)
+		return 0;
+	if (cfg_gaps)
 		path_gap(access, skb, CELL_gap_in);
 	worker = worker_here();
-	here = path_here();
-	if (!worker || !worker->sent || !here || !flight_find(&slot, flight_key(access, skb)) ||
-	    slot.flight->stage != STAGE_tap_in)
+	if (!worker || !worker->sent)
 		return 0;
-	begin = slot.flight->first;
-	if (cfg_details) {
-		trace = trace_of(&slot);
-		if (trace)
-			trace->hops = 0;
-	}
-	slot.flight->first = worker->sent;
+	flight = slot.flight;
+	begin = flight->first;
+	flight->hops = 0;
+	flight->first = worker->sent;
 	if (worker->sent_run) {
+		flight->first = worker->sent_run;
 		if (worker->sent_kick) {
-			path_before(here, trace, STAGE_kick, STAGE_worker, worker->sent_kick, worker->sent_run);
-			slot.flight->first = worker->sent_kick;
+			flight->first = worker->sent_kick;
+			tap_before(&slot, STAGE_none, STAGE_kick, worker->sent_kick);
+			tap_before(&slot, STAGE_kick, STAGE_worker, worker->sent_run);
 		} else {
-			slot.flight->first = worker->sent_run;
+			tap_before(&slot, STAGE_none, STAGE_worker, worker->sent_run);
 		}
-		path_before(here, trace, STAGE_worker, STAGE_tun, worker->sent_run, worker->sent);
+		tap_before(&slot, STAGE_worker, STAGE_tun, worker->sent);
+	} else {
+		tap_before(&slot, STAGE_none, STAGE_tun, worker->sent);
 	}
-	path_before(here, trace, STAGE_tun, STAGE_tap_in, worker->sent, begin);
-	if (trace)
-		trace_hop(trace, access, skb, STAGE_tap_in, begin);
+	flight_hop(flight, slot.index, access, skb, STAGE_tap_in, path_edges[STAGE_tap_in][STAGE_tun], begin);
 	return 0;
 }
-
 /* tun_do_read(tun, tfile, to, noblock, ptr): ptr is an skb that vhost has taken out of the tap's ring; bit 0: an XDP frame */
 static __always_inline int vhost_do(void *ctx, enum sonde_access access, struct sk_buff *skb)
 {
@@ -1087,8 +1181,7 @@ static __always_inline int vhost_do(void *ctx, enum sonde_access access, struct 
 	worker = worker_make();
 	at = worker ? worker->hands : PATH_HANDS;
 	if (at >= PATH_HANDS) {
-		path_count(FATE_evicted);
-		flight_free(&slot);
+		flight_end(&slot, FATE_evicted);
 		return 0;
 	}
 	/* the skb dies now; the flight stays where it is under a key that no skb and no looks can have */
@@ -1155,36 +1248,19 @@ SEC("kprobe/irqfd_wakeup") int irqfd__kp__irqfd_wakeup(struct pt_regs *ctx)
 
 HOOK_FUNCTION(inject, kvm_arch_set_irq_inatomic, at_inject)
 
-/* path_add() for a loop: a global function is verified once, not each time that it is called */
-__noinline int cell_add(__u32 cell, __u64 ns)
-{
-	struct path_cpu *here = path_here();
-
-	if (here)
-		path_add(here, cell, ns);
-	return 0;
-}
-
 /* one stage after the packet's skb is gone */
-static __noinline int hand_step(struct path_trace *trace, struct path_flight *flight, __u32 from, __u32 to,
-				__u64 at)
+static __noinline int hand_step(struct path_flight *flight, __u32 index, __u32 from, __u32 to, __u64 at)
 {
-	__u64 took = at - flight->last;
-
-	if (from >= STAGE_MAX || to >= STAGE_MAX)
-		return 0;
-	cell_add(path_reply_begins ? path_reply_edges[to][from] : path_edges[to][from], took);
-	if (cfg_details && cfg_stage_threshold[from] && took >= cfg_stage_threshold[from])
-		flight->slow |= MARK_slow;
-	flight->last = at;
-	if (trace)
-		trace_hop(trace, SONDE_PROBE, NULL, to, at);
+	if (from < STAGE_MAX && to < STAGE_MAX)
+		flight_hop(flight, index, SONDE_PROBE, NULL, to,
+			   path_reply_begins ? path_reply_edges[to][from] : path_edges[to][from], at);
 	return 0;
 }
 
 /* a packet arrives in the guest: no skb is left, so user space reads the headers out of the trace's bytes */
-static __always_inline void hand_event(void *ctx, struct path_flight *flight, struct path_trace *trace)
+static __always_inline void hand_event(void *ctx, struct path_flight *flight, __u32 index)
 {
+	const struct path_end end = { .fate = FATE_none };
 	struct path_packet *event;
 
 	if (!event_wanted())
@@ -1192,13 +1268,8 @@ static __always_inline void hand_event(void *ctx, struct path_flight *flight, st
 	event = event_reserve(sizeof(*event));
 	if (!event)
 		return;
-	event->at = flight->first;
-	event->took = flight->last - flight->first;
 	event->packet.length = 0;
-	event->more.place = 0;
-	event->more.reason = 0;
-	event->more.fate = FATE_none;
-	bpf_probe_read_kernel(&event->more.trace, sizeof(event->more.trace), trace);
+	event_fill(event, index, flight, &end);
 	event_submit(ctx, event, sizeof(*event));
 }
 
@@ -1206,27 +1277,20 @@ static __noinline int hand_arrive(void *ctx, struct path_worker *worker, __u64 k
 {
 	__u32 set = index / PATH_WAYS, way = index % PATH_WAYS;
 	struct path_bucket *bucket = bpf_map_lookup_elem(&buckets, &set);
-	struct path_cpu *here = path_here();
-	struct path_trace *trace = NULL;
 	struct path_flight *flight;
-	__u64 took;
 
 	/* given up or evicted meanwhile */
-	if (!bucket || !here || bucket->key[way & (PATH_WAYS - 1)] != key)
+	if (!bucket || bucket->key[way & (PATH_WAYS - 1)] != key)
 		return 0;
 	flight = &bucket->flight[way & (PATH_WAYS - 1)];
-	if (cfg_details)
-		trace = bpf_map_lookup_elem(&traces, &index);
-	hand_step(trace, flight, STAGE_vhost, STAGE_used, worker->used);
+	hand_step(flight, index, STAGE_vhost, STAGE_used, worker->used);
 	if (worker->irqfd)
-		hand_step(trace, flight, STAGE_used, STAGE_irqfd, worker->irqfd);
+		hand_step(flight, index, STAGE_used, STAGE_irqfd, worker->irqfd);
 	if (worker->inject)
-		hand_step(trace, flight, STAGE_irqfd, STAGE_inject, worker->inject);
-	took = flight->last - flight->first;
-	__sync_fetch_and_add(&here->counts.ended, 1);
-	cell_add(flight->upcalled ? CELL_upcalled : CELL_total, took);
-	if (cfg_details && trace && (!cfg_slow || flight->slow & MARK_slow || (cfg_threshold && took >= cfg_threshold)))
-		hand_event(ctx, flight, trace);
+		hand_step(flight, index, STAGE_irqfd, STAGE_inject, worker->inject);
+	path_arrive(index, flight);
+	if (cfg_details && flight_is_slow(flight))
+		hand_event(ctx, flight, index);
 	bucket->key[way & (PATH_WAYS - 1)] = 0;
 	return 0;
 }
@@ -1393,8 +1457,7 @@ static __always_inline int at_merged(void *ctx, const __u64 *args, enum sonde_ac
 	if (!packet || !*packet)
 		return 0;
 	if ((__u32)args[0] <= GRO_MERGED_FREE && flight_find(&slot, *packet)) {
-		path_count(FATE_merged);
-		flight_free(&slot);
+		flight_end(&slot, FATE_merged);
 	}
 	*packet = 0;
 	return 0;
@@ -1497,8 +1560,7 @@ static __always_inline int upcall_do(void *ctx, enum sonde_access access, struct
 	else
 		identity_probe(skb, &identity);
 	if (!identity.headers) {
-		path_count(FATE_unreadable);
-		flight_free(&slot);
+		flight_end(&slot, FATE_unreadable);
 		return 0;
 	}
 	if (flight_find_look(&there, &identity)) {
@@ -1506,13 +1568,11 @@ static __always_inline int upcall_do(void *ctx, enum sonde_access access, struct
 		if ((there.flight->upcalled & ~UPCALL_AMBIGUOUS) < UPCALL_AMBIGUOUS - 1)
 			there.flight->upcalled++;
 		there.flight->upcalled |= UPCALL_AMBIGUOUS;
-		path_count(FATE_ambiguous);
-		flight_free(&slot);
+		flight_end(&slot, FATE_ambiguous);
 		return 0;
 	}
 	if (!flight_claim_look(&there, identity_key(&identity))) {
-		path_count(FATE_evicted);
-		flight_free(&slot);
+		flight_end(&slot, FATE_evicted);
 		return 0;
 	}
 	flight_copy(&there, &slot);
@@ -1613,8 +1673,7 @@ static __always_inline int back_do(void *ctx, enum sonde_access access, struct s
 	if (there.flight->upcalled & UPCALL_AMBIGUOUS) {
 		/* the last of them: the others were counted when they left */
 		if (--there.flight->upcalled == UPCALL_AMBIGUOUS) {
-			path_count(FATE_ambiguous);
-			flight_free(&there);
+			flight_end(&there, FATE_ambiguous);
 		}
 		return 0;
 	}
@@ -1657,8 +1716,7 @@ SEC("fexit/queue_userspace_packet") int upcall_lost__fx__queue_userspace_packet(
 	identity_direct(skb, &identity);
 	if (!identity.headers || !flight_find_look(&slot, &identity))
 		return 0;
-	path_count(FATE_upcall_lost);
-	flight_free(&slot);
+	flight_end(&slot, FATE_upcall_lost);
 	return 0;
 }
 
@@ -1811,8 +1869,7 @@ static __always_inline int at_fragment(void *ctx, const __u64 *args, enum sonde_
 	if (!path_active || !flight_find(&slot, flight_key(access, (struct sk_buff *)args[1])))
 		return 0;
 	if ((__u32)args[2]) {
-		path_count(FATE_merged);
-		flight_free(&slot);
+		flight_end(&slot, FATE_merged);
 	} else {
 		slot.flight->skb = 0;
 	}

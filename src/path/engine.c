@@ -414,11 +414,9 @@ static void sizes_set(struct run *run)
 	uint32_t wanted = state->in_flight ? state->in_flight : DEFAULT_IN_FLIGHT;
 
 	state->bucket_count = 16;
-	rodata->path_bucket_shift = 60;
-	while (PATH_WAYS * state->bucket_count < wanted) {
+	while (PATH_WAYS * state->bucket_count < wanted)
 		state->bucket_count *= 2;
-		rodata->path_bucket_shift--;
-	}
+	rodata->path_set_mask = state->bucket_count - 1;
 	state->cpu_count = libbpf_num_possible_cpus();
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(run->object, "buckets"),
 				 state->bucket_count);
@@ -451,7 +449,8 @@ int path_configure(struct run *run)
 	sizes_set(run);
 	state->total = calloc(state->cells, sizeof(*state->total));
 	state->interval = calloc(state->cells, sizeof(*state->interval));
-	return state->total && state->interval ? 0 : -ENOMEM;
+	state->swept = calloc(1, state->cpu_size);
+	return state->total && state->interval && state->swept ? 0 : -ENOMEM;
 }
 
 /* an array map as memory */
@@ -542,6 +541,25 @@ uint64_t path_in_flight(const struct run *run)
 	return count;
 }
 
+/* what a flight has gone through that ends here and not in a program, as flight_flush() does it */
+static void flight_add(struct path_run *state, const struct path_flight *flight)
+{
+	uint32_t hops = flight->hops < PATH_HOPS ? flight->hops : PATH_HOPS;
+
+	for (uint32_t i = 1; i < hops; i++) {
+		uint64_t took = flight->at[i] - flight->at[i - 1];
+		struct sonde_hist *hist;
+
+		/* a program may write just now */
+		if (flight->mark[i].cell >= state->cells || flight->at[i] < flight->at[i - 1])
+			continue;
+		hist = &state->swept->cells[flight->mark[i].cell];
+		hist->sum += took;
+		hist->max = took > hist->max ? took : hist->max;
+		hist->buckets[hist_index(took)]++;
+	}
+}
+
 /* gives up what has been on its way for too long; returns how many are left */
 static uint64_t sweep(struct run *run, uint64_t now)
 {
@@ -566,6 +584,7 @@ static uint64_t sweep(struct run *run, uint64_t now)
 				continue;
 			left--;
 			state->timed_out_total++;
+			flight_add(state, flight);
 			if (state->lost)
 				state->lost(run, flight, set * PATH_WAYS + way);
 		}
@@ -597,6 +616,13 @@ void path_ending(struct run *run)
 	*state->open = 0;
 	for (int i = 0; i < DRAIN_MS && path_in_flight(run); i++)
 		usleep(1000);
+	/* the stages that the others have passed */
+	for (uint32_t set = 0; set < state->bucket_count; set++) {
+		for (int way = 0; way < PATH_WAYS; way++) {
+			if (state->buckets[set].key[way])
+				flight_add(state, &state->buckets[set].flight[way]);
+		}
+	}
 }
 
 static void hist_subtract(struct sonde_hist *from, const struct sonde_hist *before)
@@ -622,16 +648,18 @@ static void cell_take(struct path_run *state, uint32_t cell)
 	uint64_t max = 0, whole_max = total->max;
 
 	memset(interval, 0, sizeof(*interval));
-	for (int cpu = 0; cpu < state->cpu_count; cpu++) {
-		struct sonde_hist *hist = &cpu_counts(state, cpu)->cells[cell];
+	for (int cpu = 0; cpu <= state->cpu_count; cpu++) {
+		struct path_cpu *counts = cpu < state->cpu_count ? cpu_counts(state, cpu) : state->swept;
+		struct sonde_hist *hist = &counts->cells[cell];
 		uint64_t cpu_max = __atomic_exchange_n(&hist->max, 0, __ATOMIC_SEQ_CST);
 
-		interval->count += hist->count;
 		interval->sum += hist->sum;
 		for (int i = 0; i < HIST_BUCKETS; i++)
 			interval->buckets[i] += hist->buckets[i];
 		max = cpu_max > max ? cpu_max : max;
 	}
+	for (int i = 0; i < HIST_BUCKETS; i++)
+		interval->count += interval->buckets[i];
 	/* the programs only ever add: the difference is the interval */
 	hist_subtract(interval, total);
 	total->count += interval->count;
@@ -664,4 +692,5 @@ void path_finish(struct run *run)
 
 	free(state->total);
 	free(state->interval);
+	free(state->swept);
 }

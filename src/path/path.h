@@ -73,6 +73,8 @@ struct path_run {
 
 	/* sums over all CPUs: at the last report, and since then */
 	struct path_counts counts_total, counts_interval, timed_out;
+	/** What ended in user space: times out, or is in flight at the end. As that of one more CPU. */
+	struct path_cpu *swept;
 	struct sonde_hist *total, *interval; /* [cells]; total as the kernel has it, max of the whole run */
 	uint64_t timed_out_total;
 	/* path metrics: as the kernel has them; sums at the last report, and since then */
