@@ -106,6 +106,13 @@ struct path_device {
 	__u32 role;	/* enum path_role */
 };
 
+/** What a stage has to do for a packet whose flight is found: rodata. */
+enum path_flag {
+	FLAG_fast = 1,		/* note the time, nothing else but what the other flags say */
+	FLAG_ends = 2,		/* the path ends here */
+	FLAG_details = 4,	/* path details */
+};
+
 enum path_flight_mark {
 	MARK_reply = 1,		/* path rtt: the echo reply to the packet that began */
 };

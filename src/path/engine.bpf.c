@@ -28,6 +28,7 @@ const volatile __u16 path_buckets_fine[PATH_FINE] = {}, path_buckets_coarse[PATH
 const volatile __u32 path_begins = 0, path_ends = 0;	/* bits by enum path_stage */
 const volatile __u8 path_edges[STAGE_MAX][STAGE_MAX] = {};	/* [to][from]: the cell */
 const volatile __u32 path_cells = CELL_EDGES;
+const volatile __u32 path_flags[STAGE_MAX] = {};	/* enum path_flag */
 /* path rtt: the same for the echo reply to a packet that has ended */
 const volatile __u32 path_reply_begins = 0, path_reply_ends = 0;
 const volatile __u8 path_reply_edges[STAGE_MAX][STAGE_MAX] = {};
@@ -107,17 +108,6 @@ static __always_inline struct path_cpu *path_here(void)
 	__u32 cpu = bpf_get_smp_processor_id();
 
 	return bpf_map_lookup_elem(&cpus, &cpu);
-}
-
-static __always_inline void path_count(enum path_fate fate)
-{
-	struct path_cpu *here = path_here();
-	__u64 index = fate;
-
-	/* as in path_add() */
-	asm volatile("" : "+r"(index));
-	if (here)
-		__sync_fetch_and_add(&here->counts.fates[index & (PATH_FATES - 1)], 1);
 }
 
 /* once for all calls: each of its many branches would be verified at each of them */
@@ -244,20 +234,33 @@ static __always_inline void flight_free(struct path_slot *slot)
 	*slot->key = 0;
 }
 
+/* as fate of a flight that goes on */
+#define FLIGHT_GOES_ON FATE_MAX
+
 /*
- * Adds the times between the flight's stages to this CPU's cells. Called by
- * number: a function of its own type is verified once, not at each call.
+ * What became of a flight (FATE_none: it has arrived) and the times between its stages are added to what this
+ * CPU counts. Called by number: such a function is verified once, not at each call.
  */
-__noinline int flight_flush(__u32 index)
+__noinline int flight_count(__u32 index, __u32 fate)
 {
 	__u32 set = index / PATH_WAYS, hops;
 	struct path_bucket *bucket = bpf_map_lookup_elem(&buckets, &set);
 	struct path_cpu *here = path_here();
 	struct path_flight *flight;
 
-	if (cfg_details || !bucket || !here)
+	if (!bucket || !here)
 		return 0;
 	flight = &bucket->flight[index & (PATH_WAYS - 1)];
+	if (fate == FATE_none) {
+		__sync_fetch_and_add(&here->counts.ended, 1);
+		if (!cfg_details)
+			path_add(here, flight->upcalled ? CELL_upcalled : CELL_total,
+				 flight->last - flight->first);
+	} else if (fate < FATE_MAX) {
+		__sync_fetch_and_add(&here->counts.fates[fate & (PATH_FATES - 1)], 1);
+	}
+	if (cfg_details)
+		return 0;
 	hops = flight->hops;
 	for (__u32 i = 1; i < PATH_HOPS; i++) {
 		if (i >= hops)
@@ -270,8 +273,7 @@ __noinline int flight_flush(__u32 index)
 /* what has begun and does not reach the path's end */
 static __always_inline void flight_end(struct path_slot *slot, enum path_fate fate)
 {
-	path_count(fate);
-	flight_flush(slot->index);
+	flight_count(slot->index, fate);
 	flight_free(slot);
 }
 
@@ -372,7 +374,7 @@ static __always_inline void flight_hop(struct path_flight *flight, __u32 index, 
 		if (cfg_details) {
 			at = PATH_HOPS - 1;
 		} else {
-			flight_flush(index);
+			flight_count(index, FLIGHT_GOES_ON);
 			flight->at[0] = flight->last;
 			at = 1;
 		}
@@ -485,26 +487,12 @@ static __noinline int flight_is_slow(struct path_flight *flight)
 }
 
 /* a packet has reached the end of the path */
-static __noinline int path_arrive(__u32 index, struct path_flight *flight)
-{
-	struct path_cpu *here = path_here();
-
-	if (!here)
-		return 0;
-	__sync_fetch_and_add(&here->counts.ended, 1);
-	if (!cfg_details) {
-		path_add(here, flight->upcalled ? CELL_upcalled : CELL_total, flight->last - flight->first);
-		flight_flush(index);
-	}
-	return 0;
-}
-
 static __always_inline void path_finish(void *ctx, enum sonde_access access, struct sk_buff *skb,
 					struct path_slot *slot)
 {
 	const struct path_end end = { .fate = FATE_none };
 
-	path_arrive(slot->index, slot->flight);
+	flight_count(slot->index, FATE_none);
 	if (cfg_details && flight_is_slow(slot->flight))
 		path_event(ctx, access, skb, slot, &end);
 	flight_free(slot);
@@ -744,46 +732,40 @@ static __always_inline bool path_wanted(enum sonde_access access, struct sk_buff
 }
 
 /* of what this host is about to send the header is not complete: see filter_unfinished() */
-static __noinline int wanted_out_direct(struct sk_buff *skb)
+static __always_inline bool path_out_wanted(enum sonde_access access, struct sk_buff *skb, __u64 head)
 {
-	return sonde_forget(filter_unfinished(SONDE_DIRECT, skb));
+	const __u32 set = flt.set;
+
+	if (!set)
+		return true;
+	/* what a tunnel carries is found by the long way, which needs no length there */
+	if (set & (FILTER_TUNNEL | FILTER_VLAN | FILTER_DEVICE))
+		return access == SONDE_DIRECT ? wanted_direct(skb) : wanted_probe(skb);
+	return filter_unfinished(access, skb, set, head);
 }
 
-static __noinline int wanted_out_probe(struct sk_buff *skb)
-{
-	return sonde_forget(filter_unfinished(SONDE_PROBE, skb));
-}
-
-static __always_inline bool path_out_wanted(enum sonde_access access, struct sk_buff *skb)
-{
-	return !flt.set || (access == SONDE_DIRECT ? wanted_out_direct(skb) : wanted_out_probe(skb));
-}
-
-static __always_inline void path_begin(enum sonde_access access, struct sk_buff *skb, __u64 key, __u32 stage)
+/* the flight has its way: its first stage */
+static __always_inline void flight_begin(enum sonde_access access, struct sk_buff *skb, struct path_slot *slot,
+					 __u32 stage)
 {
 	struct path_cpu *here = path_here();
-	struct path_flight *flight;
-	struct path_slot slot;
+	struct path_flight *flight = slot->flight;
 
-	if (!here)
-		return;
 	if (!path_active)
 		path_active = 1;
-	if (!flight_claim(&slot, key))
-		return;
-	flight = slot.flight;
 	flight->skb = (__u64)skb;
 	flight->seen = 1U << stage;
 	flight->upcalled = 0;
 	flight->marks = 0;
 	flight->hops = 0;
-	flight_hop(flight, slot.index, access, skb, stage, CELL_none, bpf_ktime_get_ns());
+	flight_hop(flight, slot->index, access, skb, stage, CELL_none, bpf_ktime_get_ns());
 	flight->first = flight->last;
-	__sync_fetch_and_add(&here->counts.begun, 1);
+	if (here)
+		__sync_fetch_and_add(&here->counts.begun, 1);
 	if (cfg_metrics)
 		path_meter(access, skb, flight, stage, true);
 	if (cfg_bytes) {
-		struct path_trace *trace = trace_of(&slot);
+		struct path_trace *trace = trace_of(slot);
 
 		if (!trace)
 			return;
@@ -792,6 +774,14 @@ static __always_inline void path_begin(enum sonde_access access, struct sk_buff 
 		else
 			trace_bytes_probe(skb, trace);
 	}
+}
+
+static __always_inline void path_begin(enum sonde_access access, struct sk_buff *skb, __u64 key, __u32 stage)
+{
+	struct path_slot slot;
+
+	if (flight_claim(&slot, key))
+		flight_begin(access, skb, &slot, stage);
 }
 
 static __always_inline int stage_do(void *ctx, enum sonde_access access, struct sk_buff *skb, __u32 stage)
@@ -803,18 +793,114 @@ static __always_inline int stage_do(void *ctx, enum sonde_access access, struct 
 	return 0;
 }
 
+static __noinline int stage_direct(void *ctx, struct sk_buff *skb, __u32 stage)
+{
+	return stage_do(ctx, SONDE_DIRECT, skb, stage);
+}
+
 static __noinline int stage_probe(void *ctx, struct sk_buff *skb, __u32 stage)
 {
 	return stage_do(ctx, SONDE_PROBE, skb, stage);
 }
 
-/* a stage in the middle of a path; a call more is nothing where each access is one */
-static __always_inline int path_stage(void *ctx, enum sonde_access access, struct sk_buff *skb, __u32 stage)
+/*
+ * What stage_direct() does, for what is nearly always so: the flight is the first of its set, the path has an
+ * edge, nothing is asked for but times. bench/ counts each instruction here.
+ */
+static __always_inline int stage_fast(void *ctx, struct sk_buff *skb, __u32 where)
 {
-	if (!path_active)
+	const __u32 stage = where & (PATH_IF_EDGE - 1), flags = path_flags[stage];
+	__u64 key = flight_key(SONDE_DIRECT, skb), at, now;
+	__u32 set = flight_set(key), seen, cell;
+	struct path_bucket *bucket = bpf_map_lookup_elem(&buckets, &set);
+	struct path_flight *flight;
+	__u64 from;
+
+	if (!bucket || !key)
 		return 0;
-	return access == SONDE_DIRECT ? stage_do(ctx, access, skb, stage) : stage_probe(ctx, skb, stage);
+	flight = &bucket->flight[0];
+	if (bucket->key[0] != key) {
+		if (bucket->key[1] != key && bucket->key[2] != key && bucket->key[3] != key)
+			return 0;
+		goto slow;
+	}
+	from = flight->stage;
+	seen = flight->seen;
+	at = flight->hops;
+	if (!(flags & FLAG_fast) || (stage == STAGE_actions && seen & 1U << STAGE_actions) || at >= PATH_HOPS)
+		goto slow;
+	/* as in path_add() */
+	asm volatile("if %[from] < %[end] goto +1\n\t%[from] = 0" : [from] "+r"(from) : [end] "i"(STAGE_MAX));
+	cell = path_edges[stage][from];
+	if (cell == CELL_none) {
+		if (where & PATH_IF_EDGE)
+			return 0;
+		goto slow;
+	}
+	now = bpf_ktime_get_ns();
+	flight->seen = seen | 1U << stage;
+	flight->skb = (__u64)skb;
+	flight->last = now;
+	flight->stage = stage;
+	asm volatile("%[at] &= %[end]" : [at] "+r"(at) : [end] "i"(PATH_HOPS - 1));
+	flight->at[at] = now;
+	flight->mark[at].stage = stage;
+	flight->mark[at].cell = cell;
+	flight->hops = at + 1;
+	if (flags & FLAG_details) {
+		__u32 index = set * PATH_WAYS;
+		struct path_trace *trace = bpf_map_lookup_elem(&traces, &index);
+
+		if (trace)
+			trace_hop(trace, at, SONDE_DIRECT, skb);
+	}
+	if (!(flags & FLAG_ends))
+		return 0;
+	if (flags & FLAG_details && flight_is_slow(flight)) {
+		const struct path_end end = { .fate = FATE_none };
+
+		event_direct(ctx, skb, set * PATH_WAYS, flight, &end);
+	}
+	flight_count(set * PATH_WAYS, FATE_none);
+	bucket->key[0] = 0;
+	return 0;
+slow:
+	return stage_direct(ctx, skb, where);
 }
+
+/*
+ * A stage in the middle of a path. Its body is a function of its own so that a program that finds no packet in
+ * flight ends before it has saved registers.
+ */
+#define STAGE(name, where)                                                                         \
+	static __noinline int name##_direct(void *ctx, struct sk_buff *skb)                        \
+	{                                                                                          \
+		return stage_fast(ctx, skb, where);                                                \
+	}                                                                                          \
+	static __always_inline int name(void *ctx, enum sonde_access access, struct sk_buff *skb)  \
+	{                                                                                          \
+		if (!path_active)                                                                  \
+			return 0;                                                                  \
+		return access == SONDE_DIRECT ? name##_direct(ctx, skb) :                          \
+						stage_probe(ctx, skb, where);                      \
+	}
+
+STAGE(stage_ovs, STAGE_ovs)
+STAGE(stage_actions, STAGE_actions)
+STAGE(stage_conntrack, STAGE_conntrack)
+STAGE(stage_forward, STAGE_forward)
+STAGE(stage_ip, STAGE_ip)
+STAGE(stage_l4, STAGE_l4)
+STAGE(stage_socket, STAGE_socket)
+STAGE(stage_read, STAGE_read)
+STAGE(stage_port_out, STAGE_port_out | PATH_IF_EDGE)
+STAGE(stage_qdisc, STAGE_qdisc)
+STAGE(stage_qdisc_vm, STAGE_qdisc | PATH_IF_EDGE)
+STAGE(stage_dequeue, STAGE_dequeue | PATH_IF_EDGE)
+STAGE(stage_driver, STAGE_driver)
+STAGE(stage_tap_out, STAGE_tap_out)
+STAGE(stage_backlog, STAGE_backlog | PATH_IF_EDGE)
+STAGE(stage_port_in, STAGE_port_in | PATH_IF_EDGE)
 
 /* a stage that begins the path, unless the packet has begun at an earlier one */
 static __always_inline int first_do(void *ctx, enum sonde_access access, struct sk_buff *skb, __u32 stage)
@@ -859,6 +945,8 @@ static __always_inline int path_stage_first(void *ctx, enum sonde_access access,
 	return access == SONDE_DIRECT ? first_direct(ctx, skb, stage) : first_probe(ctx, skb, stage);
 }
 
+__u64 path_devices_known[PATH_DEVICES];	/* struct net_device, once it was seen */
+
 static __always_inline __u32 role_netns(enum sonde_access access, struct net_device *dev)
 {
 	struct net *net = SONDE_READ(access, dev, nd_net.net);
@@ -876,9 +964,15 @@ static __always_inline int role_do(enum sonde_access access, struct net_device *
 	for (__u32 i = 0; i < PATH_DEVICES; i++) {
 		if (i >= path_device_count)
 			break;
-		if (ifindex == path_devices[i].ifindex &&
-		    role_netns(access, dev) == path_devices[i].netns)
+		if (ifindex != path_devices[i].ifindex)
+			continue;
+		/* seen before: spares the way to its namespace */
+		if (path_devices_known[i] == (__u64)dev)
 			return path_devices[i].role;
+		if (role_netns(access, dev) != path_devices[i].netns)
+			continue;
+		path_devices_known[i] = (__u64)dev;
+		return path_devices[i].role;
 	}
 	return ROLE_none;
 }
@@ -894,19 +988,19 @@ static __always_inline __u32 path_role(enum sonde_access access, struct net_devi
 }
 
 /* stages that are a function called with the skb at a fixed place among its arguments */
-#define STAGE_BODY(body, function, stage, argument)                                                \
+#define STAGE_BODY(body, function, argument)                                                       \
 	static __always_inline int body(void *ctx, const __u64 *args, enum sonde_access access)    \
 	{                                                                                          \
-		return function(ctx, access, (struct sk_buff *)args[argument], stage);             \
+		return function(ctx, access, (struct sk_buff *)args[argument]);                    \
 	}
 
-STAGE_BODY(at_ovs, path_stage, STAGE_ovs, 1)
-STAGE_BODY(at_actions, path_stage, STAGE_actions, 1)
-STAGE_BODY(at_conntrack, path_stage, STAGE_conntrack, 1)
-STAGE_BODY(at_forward, path_stage, STAGE_forward, 0)
-STAGE_BODY(at_socket, path_stage, STAGE_socket, 1)
-STAGE_BODY(at_read, path_stage, STAGE_read, 1)
-STAGE_BODY(at_copied, path_stage, STAGE_read, 0)
+STAGE_BODY(at_ovs, stage_ovs, 1)
+STAGE_BODY(at_actions, stage_actions, 1)
+STAGE_BODY(at_conntrack, stage_conntrack, 1)
+STAGE_BODY(at_forward, stage_forward, 0)
+STAGE_BODY(at_socket, stage_socket, 1)
+STAGE_BODY(at_read, stage_read, 1)
+STAGE_BODY(at_copied, stage_read, 0)
 
 /* of all hosts that share this kernel, the one in the namespace that netsonde runs in or --netns names */
 static __always_inline bool path_at_home(enum sonde_access access, struct net *net)
@@ -914,23 +1008,64 @@ static __always_inline bool path_at_home(enum sonde_access access, struct net *n
 	return SONDE_READ(access, net, ns.inum) == path_netns;
 }
 
+/* flight_claim() where the set is not empty, and what follows it */
+static __noinline int out_claim_direct(struct sk_buff *skb, __u64 key)
+{
+	path_begin(SONDE_DIRECT, skb, key, STAGE_out);
+	return 0;
+}
+
+static __noinline int out_claim_probe(struct sk_buff *skb, __u64 key)
+{
+	path_begin(SONDE_PROBE, skb, key, STAGE_out);
+	return 0;
+}
+
+static __always_inline int out_do(enum sonde_access access, struct sk_buff *skb, struct net *net)
+{
+	__u64 key = flight_key(access, skb);
+	struct path_slot slot = {};
+	__u32 set;
+
+	if (path_active) {
+		set = flight_set(key);
+		slot.bucket = bpf_map_lookup_elem(&buckets, &set);
+		if (slot.bucket && key && flight_way(&slot, set, key))
+			/* a clone, such as the original of a packet that TCP sends again */
+			flight_end(&slot, FATE_replaced);
+	}
+	if (!path_out_wanted(access, skb, key) || !path_at_home(access, net) ||
+	    (path_reply_begins && !path_echo(access, skb, true)))
+		return 0;
+	/* not before: most packets are refused */
+	set = flight_set(key);
+	slot.bucket = bpf_map_lookup_elem(&buckets, &set);
+	if (!slot.bucket || !key)
+		return 0;
+	if (slot.bucket->key[0])
+		return access == SONDE_DIRECT ? out_claim_direct(skb, key) : out_claim_probe(skb, key);
+	slot.key = &slot.bucket->key[0];
+	slot.flight = &slot.bucket->flight[0];
+	slot.index = set * PATH_WAYS;
+	*slot.key = key;
+	flight_begin(access, skb, &slot, STAGE_out);
+	return 0;
+}
+
+static __noinline int out_probe(struct sk_buff *skb, struct net *net)
+{
+	return out_do(SONDE_PROBE, skb, net);
+}
+
 /* __ip_local_out(net, sk, skb) */
 static __always_inline int at_out4(void *ctx, const __u64 *args, enum sonde_access access)
 {
 	struct sk_buff *skb = (struct sk_buff *)args[2];
-	struct path_slot slot;
-	__u64 key;
+	struct net *net = (struct net *)args[0];
 
-	if (!path_open || !path_at_home(access, (struct net *)args[0]))
+	if (!path_open)
 		return 0;
-	key = flight_key(access, skb);
-	if (path_active && flight_find(&slot, key)) {
-		/* a clone, such as the original of a packet that TCP sends again */
-		flight_end(&slot, FATE_replaced);
-	}
-	if (path_out_wanted(access, skb) && (!path_reply_begins || path_echo(access, skb, true)))
-		path_begin(access, skb, key, STAGE_out);
-	return 0;
+	return access == SONDE_DIRECT ? out_do(access, skb, net) : out_probe(skb, net);
 }
 
 /* __ip6_local_out(net, sk, skb), ip6_output(net, sk, skb): TCP over IPv6 calls only the second one */
@@ -967,29 +1102,27 @@ HOOK_FUNCTION(forward4, ip_forward, at_forward)
 HOOK_FUNCTION(forward6, ip6_forward, at_forward)
 
 /* a veth's other end may be in a namespace of its own: what happens there is not this host's */
-static __always_inline int stage_at_home(void *ctx, enum sonde_access access, __u64 net, __u64 skb, __u32 stage)
+static __always_inline bool stage_at_home(enum sonde_access access, __u64 net)
 {
-	if (!path_active || !path_at_home(access, (struct net *)net))
-		return 0;
-	return path_stage(ctx, access, (struct sk_buff *)skb, stage);
+	return path_active && path_at_home(access, (struct net *)net);
 }
 
 /* ip_rcv_core(skb, net) */
 static __always_inline int at_ip4(void *ctx, const __u64 *args, enum sonde_access access)
 {
-	return stage_at_home(ctx, access, args[1], args[0], STAGE_ip);
+	return stage_at_home(access, args[1]) ? stage_ip(ctx, access, (struct sk_buff *)args[0]) : 0;
 }
 
 /* ip6_rcv_core(skb, dev, net) */
 static __always_inline int at_ip6(void *ctx, const __u64 *args, enum sonde_access access)
 {
-	return stage_at_home(ctx, access, args[2], args[0], STAGE_ip);
+	return stage_at_home(access, args[2]) ? stage_ip(ctx, access, (struct sk_buff *)args[0]) : 0;
 }
 
 /* ip_protocol_deliver_rcu(net, skb, protocol), ip6_protocol_deliver_rcu(net, skb, nexthdr, have_final) */
 static __always_inline int at_l4(void *ctx, const __u64 *args, enum sonde_access access)
 {
-	return stage_at_home(ctx, access, args[0], args[1], STAGE_l4);
+	return stage_at_home(access, args[0]) ? stage_l4(ctx, access, (struct sk_buff *)args[1]) : 0;
 }
 
 HOOK_FUNCTION(ip4, ip_rcv_core, at_ip4)
@@ -1288,7 +1421,7 @@ static __noinline int hand_arrive(void *ctx, struct path_worker *worker, __u64 k
 		hand_step(flight, index, STAGE_used, STAGE_irqfd, worker->irqfd);
 	if (worker->inject)
 		hand_step(flight, index, STAGE_irqfd, STAGE_inject, worker->inject);
-	path_arrive(index, flight);
+	flight_count(index, FATE_none);
 	if (cfg_details && flight_is_slow(flight))
 		hand_event(ctx, flight, index);
 	bucket->key[way & (PATH_WAYS - 1)] = 0;
@@ -1323,6 +1456,41 @@ SEC("kretprobe/vhost_add_used_and_signal_n") int arrived__kr__vhost_add_used_and
 
 /* tracepoints that fire for each device: the device tells which stage it is */
 
+static __always_inline int queue_do(void *ctx, enum sonde_access access, struct sk_buff *skb)
+{
+	switch (path_role(access, SONDE_READ(access, skb, dev))) {
+	case ROLE_phy:
+		return stage_qdisc(ctx, access, skb);
+	case ROLE_vm:
+		return stage_qdisc_vm(ctx, access, skb);
+	case ROLE_none:
+		return stage_port_out(ctx, access, skb);
+	}
+	return 0;
+}
+
+static __always_inline int xmit_do(void *ctx, enum sonde_access access, struct sk_buff *skb, struct net_device *dev)
+{
+	switch (path_role(access, dev)) {
+	case ROLE_phy:
+		return stage_driver(ctx, access, skb);
+	case ROLE_vm:
+		return stage_tap_out(ctx, access, skb);
+	}
+	return 0;
+}
+
+/* functions of their own for the reason that STAGE() gives */
+static __noinline int queue_direct(void *ctx, struct sk_buff *skb)
+{
+	return queue_do(ctx, SONDE_DIRECT, skb);
+}
+
+static __noinline int xmit_direct(void *ctx, struct sk_buff *skb, struct net_device *dev)
+{
+	return xmit_do(ctx, SONDE_DIRECT, skb, dev);
+}
+
 /* net_dev_queue(skb) */
 static __always_inline int at_queue(void *ctx, const __u64 *args, enum sonde_access access)
 {
@@ -1330,29 +1498,18 @@ static __always_inline int at_queue(void *ctx, const __u64 *args, enum sonde_acc
 
 	if (!path_active)
 		return 0;
-	switch (path_role(access, SONDE_READ(access, skb, dev))) {
-	case ROLE_phy:
-		return path_stage(ctx, access, skb, STAGE_qdisc);
-	case ROLE_vm:
-		return path_stage(ctx, access, skb, STAGE_qdisc | PATH_IF_EDGE);
-	case ROLE_none:
-		return path_stage(ctx, access, skb, STAGE_port_out | PATH_IF_EDGE);
-	}
-	return 0;
+	return access == SONDE_DIRECT ? queue_direct(ctx, skb) : queue_do(ctx, access, skb);
 }
 
 /* net_dev_start_xmit(skb, dev) */
 static __always_inline int at_xmit(void *ctx, const __u64 *args, enum sonde_access access)
 {
 	struct sk_buff *skb = (struct sk_buff *)args[0];
-	__u32 role;
+	struct net_device *dev = (struct net_device *)args[1];
 
 	if (!path_active)
 		return 0;
-	role = path_role(access, (struct net_device *)args[1]);
-	if (role == ROLE_none)
-		return 0;
-	return path_stage(ctx, access, skb, role == ROLE_phy ? STAGE_driver : STAGE_tap_out);
+	return access == SONDE_DIRECT ? xmit_direct(ctx, skb, dev) : xmit_do(ctx, access, skb, dev);
 }
 
 #define BULK_MAX 16	/* packets of one dequeue that are looked at; the others have no such stage */
@@ -1365,14 +1522,14 @@ static __always_inline int at_dequeue(void *ctx, const __u64 *args, enum sonde_a
 
 	if (!path_active || !skb)
 		return 0;
-	path_stage(ctx, access, skb, STAGE_dequeue | PATH_IF_EDGE);
+	stage_dequeue(ctx, access, skb);
 	for (__u32 i = 1; i < BULK_MAX; i++) {
 		if (i >= packets)
 			break;
 		skb = SONDE_READ(SONDE_PROBE, skb, next);
 		if (!skb)
 			break;
-		path_stage(ctx, SONDE_PROBE, skb, STAGE_dequeue | PATH_IF_EDGE);
+		stage_dequeue(ctx, SONDE_PROBE, skb);
 	}
 	return 0;
 }
@@ -1390,13 +1547,13 @@ static __always_inline int at_receive(void *ctx, const __u64 *args, enum sonde_a
 	case ROLE_vm:
 		return tap_begin(ctx, access, skb);
 	}
-	return path_stage(ctx, access, skb, STAGE_backlog | PATH_IF_EDGE);
+	return stage_backlog(ctx, access, skb);
 }
 
 /* netif_rx(skb) */
 static __always_inline int at_port_in(void *ctx, const __u64 *args, enum sonde_access access)
 {
-	return path_stage(ctx, access, (struct sk_buff *)args[0], STAGE_port_in | PATH_IF_EDGE);
+	return stage_port_in(ctx, access, (struct sk_buff *)args[0]);
 }
 
 /* enqueue_to_backlog(skb, cpu, qtail): the CPU is the one that RPS has chosen */

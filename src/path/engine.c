@@ -404,6 +404,14 @@ static void edges_set(struct run *run)
 		edges_add(run, path->reply->edges, true);
 	}
 	rodata->path_cells = state->cells;
+	for (uint32_t stage = 1; stage < STAGE_MAX; stage++) {
+		if (!path->reply && !rodata->cfg_metrics && !rodata->cfg_gaps)
+			rodata->path_flags[stage] |= FLAG_fast;
+		if (rodata->path_ends & 1U << stage)
+			rodata->path_flags[stage] |= FLAG_ends;
+		if (rodata->cfg_details)
+			rodata->path_flags[stage] |= FLAG_details;
+	}
 	state->cpu_size = sizeof(struct path_counts) + state->cells * sizeof(struct sonde_hist);
 }
 
