@@ -868,6 +868,11 @@ slow:
 	return stage_direct(ctx, skb, where);
 }
 
+static __always_inline int path_stage(void *ctx, enum sonde_access access, struct sk_buff *skb, __u32 where)
+{
+	return access == SONDE_DIRECT ? stage_fast(ctx, skb, where) : stage_probe(ctx, skb, where);
+}
+
 /*
  * A stage in the middle of a path. Its body is a function of its own so that a program that finds no packet in
  * flight ends before it has saved registers.
@@ -875,7 +880,7 @@ slow:
 #define STAGE(name, where)                                                                         \
 	static __noinline int name##_direct(void *ctx, struct sk_buff *skb)                        \
 	{                                                                                          \
-		return stage_fast(ctx, skb, where);                                                \
+		return path_stage(ctx, SONDE_DIRECT, skb, where);                                  \
 	}                                                                                          \
 	static __always_inline int name(void *ctx, enum sonde_access access, struct sk_buff *skb)  \
 	{                                                                                          \
@@ -893,12 +898,7 @@ STAGE(stage_ip, STAGE_ip)
 STAGE(stage_l4, STAGE_l4)
 STAGE(stage_socket, STAGE_socket)
 STAGE(stage_read, STAGE_read)
-STAGE(stage_port_out, STAGE_port_out | PATH_IF_EDGE)
-STAGE(stage_qdisc, STAGE_qdisc)
-STAGE(stage_qdisc_vm, STAGE_qdisc | PATH_IF_EDGE)
 STAGE(stage_dequeue, STAGE_dequeue | PATH_IF_EDGE)
-STAGE(stage_driver, STAGE_driver)
-STAGE(stage_tap_out, STAGE_tap_out)
 STAGE(stage_backlog, STAGE_backlog | PATH_IF_EDGE)
 STAGE(stage_port_in, STAGE_port_in | PATH_IF_EDGE)
 
@@ -1460,11 +1460,11 @@ static __always_inline int queue_do(void *ctx, enum sonde_access access, struct 
 {
 	switch (path_role(access, SONDE_READ(access, skb, dev))) {
 	case ROLE_phy:
-		return stage_qdisc(ctx, access, skb);
+		return path_stage(ctx, access, skb, STAGE_qdisc);
 	case ROLE_vm:
-		return stage_qdisc_vm(ctx, access, skb);
+		return path_stage(ctx, access, skb, STAGE_qdisc | PATH_IF_EDGE);
 	case ROLE_none:
-		return stage_port_out(ctx, access, skb);
+		return path_stage(ctx, access, skb, STAGE_port_out | PATH_IF_EDGE);
 	}
 	return 0;
 }
@@ -1473,9 +1473,9 @@ static __always_inline int xmit_do(void *ctx, enum sonde_access access, struct s
 {
 	switch (path_role(access, dev)) {
 	case ROLE_phy:
-		return stage_driver(ctx, access, skb);
+		return path_stage(ctx, access, skb, STAGE_driver);
 	case ROLE_vm:
-		return stage_tap_out(ctx, access, skb);
+		return path_stage(ctx, access, skb, STAGE_tap_out);
 	}
 	return 0;
 }
