@@ -184,6 +184,25 @@ struct path_gap {
 	__u64 cell;	/* CELL_gap_in, CELL_gap_out */
 };
 
+/** path summary --top: a flow of one epoch. */
+struct path_flow_key {
+	__u16 epoch;
+	__u16 unused[3];
+	struct sonde_flow flow;
+};
+
+/* two buckets of a histogram in one: still within 1/32 of the middle */
+#define PATH_FLOW_STEP 2
+#define PATH_FLOW_BUCKETS (HIST_BUCKETS / PATH_FLOW_STEP)
+
+/** Its packets: all the way, and where their time went. */
+struct path_flow {
+	__u64 count, sum, max;	/* ns; of those that arrived */
+	__u64 not_ended;
+	__u64 cells[PATH_CELLS];	/* ns, of all its packets */
+	__u32 buckets[PATH_FLOW_BUCKETS];
+};
+
 /** What path metrics counts at a stage. */
 struct path_meter {
 	__u64 packets, bytes;

@@ -43,6 +43,10 @@ const volatile __u32 cfg_gaps = 0;
 /* path metrics: bytes, CPUs, queues and their lengths */
 const volatile __u32 cfg_metrics = 0;
 
+/* path summary --top: the same by flow */
+const volatile __u32 cfg_flows = 0;
+__u32 epoch = 0;	/* user space flips it at each interval and reads the finished half */
+
 /* path details */
 const volatile __u32 cfg_details = 0;
 const volatile __u32 cfg_bytes = 0;		/* the first bytes are kept: a packet may end without an skb */
@@ -86,6 +90,30 @@ struct {
 	__uint(key_size, sizeof(__u32));
 	__uint(value_size, sizeof(struct path_cpu));
 } cpus SEC(".maps");
+
+/* --top: which flow a flight belongs to: one element a flight */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sonde_flow);
+} flow_of SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct path_flow_key);
+	__type(value, struct path_flow);
+} flows SEC(".maps");
+
+/* what a new row looks like: it is too large for the stack */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct path_flow);
+} flow_new SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -234,6 +262,93 @@ static __always_inline void flight_free(struct path_slot *slot)
 	*slot->key = 0;
 }
 
+/* --top: the row of the flight's flow, made if there is none */
+static __always_inline struct path_flow *flow_row(__u32 index)
+{
+	const struct sonde_flow *flow = bpf_map_lookup_elem(&flow_of, &index);
+	struct path_flow_key key = {};
+	struct path_flow *row, *empty;
+	__u32 zero = 0;
+
+	if (!flow)
+		return NULL;
+	key.epoch = epoch;
+	key.flow = *flow;
+	row = bpf_map_lookup_elem(&flows, &key);
+	if (row)
+		return row;
+	empty = bpf_map_lookup_elem(&flow_new, &zero);
+	if (!empty)
+		return NULL;
+	bpf_map_update_elem(&flows, &key, empty, BPF_NOEXIST);
+	row = bpf_map_lookup_elem(&flows, &key);
+	if (!row)
+		loss_add(LOSS_flows);
+	return row;
+}
+
+/* as flight_count() */
+__noinline int flow_count(__u32 index, __u32 fate)
+{
+	__u32 set = index / PATH_WAYS, hops;
+	struct path_bucket *bucket = bpf_map_lookup_elem(&buckets, &set);
+	struct path_flow *row = flow_row(index);
+	struct path_flight *flight;
+
+	if (!bucket || !row)
+		return 0;
+	flight = &bucket->flight[index & (PATH_WAYS - 1)];
+	if (fate == FATE_none) {
+		__u64 took = flight->last - flight->first, at = path_bucket_of(took) / PATH_FLOW_STEP;
+
+		__sync_fetch_and_add(&row->count, 1);
+		__sync_fetch_and_add(&row->sum, took);
+		if (took > row->max)
+			row->max = took;
+		/* as in path_add() */
+		asm volatile("if %[at] < %[end] goto +1\n\t%[at] = 0" : [at] "+r"(at) : [end] "i"(PATH_FLOW_BUCKETS));
+		__sync_fetch_and_add(&row->buckets[at], 1);
+	} else if (fate < FATE_MAX) {
+		__sync_fetch_and_add(&row->not_ended, 1);
+	}
+	hops = flight->hops;
+	for (__u32 i = 1; i < PATH_HOPS; i++) {
+		__u64 cell;
+
+		if (i >= hops)
+			break;
+		cell = flight->mark[i].cell;
+		asm volatile("if %[cell] < %[end] goto +1\n\t%[cell] = 0" : [cell] "+r"(cell) : [end] "i"(PATH_CELLS));
+		__sync_fetch_and_add(&row->cells[cell], flight->at[i] - flight->at[i - 1]);
+	}
+	return 0;
+}
+
+static __noinline int flow_note_direct(struct sk_buff *skb, struct sonde_flow *flow)
+{
+	flow_parse(SONDE_DIRECT, skb, flow);
+	return 0;
+}
+
+static __noinline int flow_note_probe(struct sk_buff *skb, struct sonde_flow *flow)
+{
+	flow_parse(SONDE_PROBE, skb, flow);
+	return 0;
+}
+
+/* which flow a flight belongs to that begins */
+static __always_inline void flow_note(enum sonde_access access, struct sk_buff *skb, __u32 index)
+{
+	struct sonde_flow *flow = bpf_map_lookup_elem(&flow_of, &index);
+
+	if (!flow)
+		return;
+	if (access == SONDE_DIRECT)
+		flow_note_direct(skb, flow);
+	else
+		flow_note_probe(skb, flow);
+}
+
 /* as fate of a flight that goes on */
 #define FLIGHT_GOES_ON FATE_MAX
 
@@ -261,6 +376,8 @@ __noinline int flight_count(__u32 index, __u32 fate)
 	}
 	if (cfg_details)
 		return 0;
+	if (cfg_flows)
+		flow_count(index, fate);
 	hops = flight->hops;
 	for (__u32 i = 1; i < PATH_HOPS; i++) {
 		if (i >= hops)
@@ -532,6 +649,14 @@ static __always_inline __u64 path_echo(enum sonde_access access, struct sk_buff 
 static __always_inline void flight_copy(struct path_slot *to, const struct path_slot *from)
 {
 	bpf_probe_read_kernel(to->flight, sizeof(*to->flight), from->flight);
+	if (cfg_flows) {
+		__u32 here = from->index, there = to->index;
+		struct sonde_flow *source = bpf_map_lookup_elem(&flow_of, &here);
+		struct sonde_flow *target = bpf_map_lookup_elem(&flow_of, &there);
+
+		if (source && target)
+			bpf_probe_read_kernel(target, sizeof(*target), source);
+	}
 	if (cfg_details) {
 		struct path_trace *source = trace_of(from), *target = trace_of(to);
 
@@ -764,6 +889,8 @@ static __always_inline void flight_begin(enum sonde_access access, struct sk_buf
 		__sync_fetch_and_add(&here->counts.begun, 1);
 	if (cfg_metrics)
 		path_meter(access, skb, flight, stage, true);
+	if (cfg_flows)
+		flow_note(access, skb, slot->index);
 	if (cfg_bytes) {
 		struct path_trace *trace = trace_of(slot);
 

@@ -430,6 +430,8 @@ static void sizes_set(struct run *run)
 				 state->bucket_count);
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(run->object, "traces"),
 				 rodata->cfg_details ? state->bucket_count * PATH_WAYS : 1);
+	bpf_map__set_max_entries(bpf_object__find_map_by_name(run->object, "flow_of"),
+				 rodata->cfg_flows ? state->bucket_count * PATH_WAYS : 1);
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(run->object, "cpus"),
 				 state->cpu_count);
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(run->object, "meters"),
@@ -480,9 +482,12 @@ int path_loaded(struct run *run)
 					  sizeof(struct path_trace));
 	state->meters = map_share(run, "meters", (RODATA(run)->cfg_metrics ? state->cpu_count : 1) *
 							 sizeof(struct path_meters));
+	if (state->flows)
+		state->flow_of = map_share(run, "flow_of", state->bucket_count * PATH_WAYS * sizeof(struct sonde_flow));
 	state->active = object_variable(run, "path_active");
 	state->open = object_variable(run, "path_open");
-	if (state->cpus && state->buckets && state->traces && state->meters && state->active && state->open)
+	if (state->cpus && state->buckets && state->traces && state->meters && (state->flow_of || !state->flows) &&
+	    state->active && state->open)
 		return 0;
 	run_error(run, "cannot map the tables of packets in flight: %s", strerror(errno));
 	return -EIO;
@@ -593,6 +598,8 @@ static uint64_t sweep(struct run *run, uint64_t now)
 			left--;
 			state->timed_out_total++;
 			flight_add(state, flight);
+			if (state->flows)
+				flows_timed_out(run, set * PATH_WAYS + way);
 			if (state->lost)
 				state->lost(run, flight, set * PATH_WAYS + way);
 		}
@@ -701,4 +708,5 @@ void path_finish(struct run *run)
 	free(state->total);
 	free(state->interval);
 	free(state->swept);
+	flows_finish(run);
 }

@@ -77,6 +77,9 @@ struct path_run {
 	struct path_cpu *swept;
 	struct sonde_hist *total, *interval; /* [cells]; total as the kernel has it, max of the whole run */
 	uint64_t timed_out_total;
+	/** path summary --top; NULL without. flow_of: by flight, as the kernel has it. */
+	struct path_flows *flows;
+	const struct sonde_flow *flow_of;
 	/* path metrics: as the kernel has them; sums at the last report, and since then */
 	struct path_meters *meters, meters_total, meters_interval;
 	/** NULL, or called for each packet that timed out. */
@@ -161,6 +164,12 @@ int metrics_report(struct run *run, enum scope scope);
 	PATH_INT("lost_by_us", "total: packets of which nothing is known")                         \
 	"\"drops\": {\"type\": \"array\", \"description\": \"total: count, after, reason, place\"}"
 #define PATH_TYPES "\"stage\", \"path\", \"interval\", \"total\""
+
+/** flows.c: path summary --top. flows_configure: as path_configure(); the others are called only if there are flows. */
+int flows_configure(struct run *run);
+void flows_timed_out(struct run *run, uint32_t index);
+int flows_report(struct run *run, enum scope scope);
+void flows_finish(struct run *run);
 
 /** view.c: the report of path summary. */
 int path_report(struct run *run, enum scope scope);

@@ -304,6 +304,8 @@ int path_report(struct run *run, enum scope scope)
 		   &cells[CELL_gap_in]);
 	total_show(run, scope, "gap_out", "between packets of a flow, to the receiver",
 		   &cells[CELL_gap_out]);
+	if (state->flows)
+		flows_report(run, scope);
 	tail = tail_find(state, cells, &worst);
 	if (tail)
 		tail_sum = cells[tail->cell].sum;
