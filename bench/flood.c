@@ -3,8 +3,9 @@
  * flood: sends UDP packets by count and says what one cost, by a clock that
  * counts instructions (lab/vm run --icount), in rounds until two agree.
  *
- * usage: flood [-d NETNS] [-r PID] ADDRESS PORT PACKETS
+ * usage: flood [-d NETNS] [-n PORTS] [-r PID] ADDRESS PORT PACKETS
  *	-d NETNS  a socket there receives each packet before the next is sent
+ *	-n PORTS  to so many ports in turn, from PORT on: each is a flow
  *	-r PID    this process reads what the packets cause: it is stopped during
  *		  a round, and what it then needs to catch up is told apart
  *
@@ -31,7 +32,7 @@
 #define PAYLOAD 64
 
 static struct sockaddr_in target = { .sin_family = AF_INET };
-static long packets;
+static long packets, ports;
 static int sender, receiver = -1;
 static pid_t reader;
 
@@ -73,13 +74,23 @@ static uint64_t now(void)
 	return time.tv_sec * 1000000000ULL + time.tv_nsec;
 }
 
+static ssize_t packet_send(const void *payload, long number)
+{
+	struct sockaddr_in to = target;
+
+	if (!ports)
+		return send(sender, payload, PAYLOAD, 0);
+	to.sin_port = htons(ntohs(target.sin_port) + number % ports);
+	return sendto(sender, payload, PAYLOAD, 0, (struct sockaddr *)&to, sizeof(to));
+}
+
 static double round_run(void)
 {
 	char payload[PAYLOAD] = "";
 	uint64_t start = now();
 
 	for (long i = 0; i < packets; i++) {
-		if (send(sender, payload, sizeof(payload), 0) != sizeof(payload))
+		if (packet_send(payload, i) != PAYLOAD)
 			err(1, "send");
 		if (receiver >= 0 && recv(receiver, payload, sizeof(payload), 0) != sizeof(payload))
 			err(1, "recv");
@@ -155,16 +166,18 @@ int main(int argc, char **argv)
 	double last = 0, cost = 0, reading = 0;
 	int option, round;
 
-	while ((option = getopt(argc, argv, "d:r:")) > 0) {
+	while ((option = getopt(argc, argv, "d:n:r:")) > 0) {
 		if (option == 'd')
 			netns = optarg;
+		else if (option == 'n')
+			ports = atol(optarg);
 		else if (option == 'r')
 			reader = atoi(optarg);
 		else
 			return 2;
 	}
 	if (argc - optind != 3 || !inet_aton(argv[optind], &target.sin_addr))
-		errx(2, "usage: flood [-d NETNS] [-r PID] ADDRESS PORT PACKETS");
+		errx(2, "usage: flood [-d NETNS] [-n PORTS] [-r PID] ADDRESS PORT PACKETS");
 	target.sin_port = htons(atoi(argv[optind + 1]));
 	packets = atol(argv[optind + 2]);
 	if (netns)
@@ -172,7 +185,8 @@ int main(int argc, char **argv)
 	sender = udp_socket();
 	/* a port of its own, and the same in each run: it is part of a flow */
 	if (bind(sender, (struct sockaddr *)&(struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(40000) },
-		 sizeof(struct sockaddr_in)) || connect(sender, (struct sockaddr *)&target, sizeof(target)))
+		 sizeof(struct sockaddr_in)) ||
+	    (!ports && connect(sender, (struct sockaddr *)&target, sizeof(target))))
 		err(1, "connect");
 
 	for (round = 0; round < ROUNDS_MAX; round++) {

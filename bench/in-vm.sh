@@ -46,6 +46,12 @@ traffic() { # KIND [-r PID]
 	drop)		flood "${@:2}" 10.77.0.2 7001 "$packets" ;;
 	# no more than the event buffer holds
 	events)		flood "${@:2}" 10.77.0.2 7001 5000 ;;
+	ovs)		flood -d peer "${2}" 10.0.0.2 7002 "$packets" ;;
+	ovs_rx)		ip netns exec peer flood -d host "${2}" 10.0.0.1 7002 "$packets" ;;
+	# dropped behind the veth
+	flows_1)	flood -n 1 10.0.0.2 20000 "$packets" ;;
+	flows_4000)	flood -n 4000 10.0.0.2 20000 "$packets" ;;
+	flows_40000)	flood -n 40000 10.0.0.2 20000 "$packets" ;;
 	deliver)	flood -d bench "${@:2}" 10.77.0.2 7002 "$packets" ;;
 	esac 2> $work/flood.err
 }
@@ -197,6 +203,47 @@ start() { # NAME COMMAND...
 	else
 		fail "start_$1" "$(tail -n 1 $work/ready.err)"
 	fi
+}
+
+path() { # NAME TRAFFIC WHAT PATH DEVICE OPTIONS...
+	row "$1" "$2" "$3" netsonde path summary --json --interval 1d --path "$4" --phy-interface "$5" "${@:6}"
+}
+
+# What the paths cost on a host with Open vSwitch (bench/run boots one for this part): from IP output
+# through br-int to a veth, and the other way.
+paths() {
+	local match=(--dst-ip 10.0.0.2 --protocol udp)
+	ping -c 2 10.0.0.2 > $work/ping
+	ovs-vsctl set Open_vSwitch . other_config:max-idle=3600000
+	ip netns attach host $$
+	ip netns exec peer nft -f - <<-'NFT'
+		table inet bench {
+			chain input {
+				type filter hook input priority 0
+				udp dport 20000-60000 drop
+			}
+		}
+	NFT
+	base base_ovs ovs
+	row path_floor ovs none attach floor.bpf.o path_out path_queue path_xmit path_ovs path_actions \
+		path_consume path_drop
+	path path_all ovs ended=sent host-tx vp0
+	path path_match ovs ended=sent host-tx vp0 "${match[@]}"
+	path path_match_top ovs ended=sent host-tx vp0 "${match[@]}" --top 20
+	path path_other ovs ended=0 host-tx vp0 --dst-ip 10.0.0.99 --protocol udp
+	NETSONDE_ATTACH=rt,kp path path_match_kp ovs ended=sent host-tx vp0 "${match[@]}"
+	row path_metrics ovs ended=sent netsonde path metrics --json --interval 1d --path host-tx \
+		--phy-interface vp0 "${match[@]}"
+	row path_details ovs none netsonde path details --json --path host-tx --phy-interface vp0 \
+		--threshold 10s "${match[@]}"
+	base base_flows flows_1
+	path path_flows_1 flows_1 ended=sent host-tx vp0 "${match[@]}"
+	path path_flows_40000 flows_40000 ended=sent host-tx vp0 "${match[@]}"
+	path path_top_1 flows_1 ended=sent host-tx vp0 "${match[@]}" --top 20
+	path path_top_4000 flows_4000 ended=sent host-tx vp0 "${match[@]}" --top 20
+	base base_rx ovs_rx
+	path path_rx ovs_rx ended=sent host-rx vp0 --dst-ip 10.0.0.1 --protocol udp
+	path path_rx_socket ovs_rx ended=sent host-rx vp0 --dst-ip 10.0.0.1 --protocol udp --socket
 }
 
 starts() {

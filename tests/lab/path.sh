@@ -77,18 +77,26 @@ qdisc_sent() { # NAME
 }
 
 # The e1000e's driver takes its counters from the hardware every two seconds, or when asked by ip.
-counters_take() { # PREFIX
+counters_read() {
 	local hit missed lost
 	ip -s link show nic0 > "$work/link"
 	read -r hit missed lost <<< "$(datapath)"
-	printf -v "$1_looked" %d $((hit + missed))
-	printf -v "$1_missed" %d "$missed"
-	printf -v "$1_lost" %d "$lost"
-	printf -v "$1_vp0_rx" %d "$(device vp0 rx)"
-	printf -v "$1_vp0_tx" %d "$(device vp0 tx)"
-	printf -v "$1_nic0_rx" %d "$(device nic0 rx)"
-	printf -v "$1_nic0_tx" %d "$(device nic0 tx)"
-	printf -v "$1_qdisc" %d "$(qdisc_sent nic0)"
+	echo "looked $((hit + missed)) missed $missed lost $lost vp0_rx $(device vp0 rx)" \
+		"vp0_tx $(device vp0 tx) nic0_rx $(device nic0 rx) nic0_tx $(device nic0 tx)" \
+		"qdisc $(qdisc_sent nic0)"
+}
+
+# They belong together only if nothing went by while they were read.
+counters_take() { # PREFIX
+	local now before= name value i
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		now=$(counters_read)
+		[ "$now" != "$before" ] || break
+		before=$now
+	done
+	while read -r name value; do
+		printf -v "$1_$name" %d "$value"
+	done <<< "$(xargs -n 2 <<< "$now")"
 }
 
 since() { # COUNTER: how far it went from before_ to after_
@@ -266,10 +274,30 @@ one_by_one() {
 		"$(since missed) $(since missed)"
 }
 
+# One socket is one flow; the others are counted together.
+by_flow() {
+	local port
+	tool_begin flows path summary --path host-tx --phy-interface vp0,nic0 --top 2 \
+		--protocol udp --dst-port 7031-7033
+	tools_ready
+	for port in 7031 7032 7033; do
+		labgen udp --dst 10.0.0.2 --dport $port --count $((port - 7010)) --rate 100 > "$work/sent"
+	done
+	nap 1
+	tools_end
+	is "the flows with the most packets, each with its own" "$(jq -r 'select(.type == "flow" and
+		.scope == "total") | "\(.flow.dst_port) \(.count) \(.lost)"' "$work/flows.json" | xargs)" \
+		"7033 23 0 7032 22 0"
+	is "a flow's times are those of its packets" "$(jq -r 'select(.type == "flow" and
+		.scope == "total") | .max_ns * .count >= .sum_ns and .p50_ns <= .max_ns and
+		.sum_ns >= .max_ns and .slowest.share > 0' "$work/flows.json" | xargs)" "true true"
+}
+
 sysctl -qw net.core.netdev_max_backlog=100000 net.core.rmem_max=16000000
 # what TCP sends as one packet is to count as one with the devices too
 ip link set br-int gso_max_segs 1
 ip netns exec nicpeer ethtool -K nic1 tso off gso off > "$work/ethtool"
 routes_make
 one_by_one
+by_flow
 finish
