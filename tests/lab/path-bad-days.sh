@@ -289,6 +289,9 @@ small_verdict() {
 	# a kprobe goes with the module that it is in, any other probe holds the module
 	is "Open vSwitch's module is held by what is attached to it" "$module_went" \
 		"$([ "$LAB_KERNEL" = 5.10 ] && echo yes || echo no)" "$(< "$work/rmmod.err")"
+	is "a module that went is named, once" \
+		"$(grep -c "module openvswitch was unloaded" "$work/restart.err")" \
+		"$([ "$LAB_KERNEL" = 5.10 ] && echo 1 || echo 0)" "$(< "$work/restart.err")"
 	is "Open vSwitch restarted, a NIC renamed, the datapath deleted: all began and ended" \
 		"$(total restart '"\(.begun) \(.ended) \(.not_ended)"')" '126 126 {}'
 	balanced restart "Open vSwitch restarted, a NIC renamed, the datapath deleted"
