@@ -23,6 +23,7 @@
 #include "core/kbtf.h"
 #include "core/ksym.h"
 #include "core/ledger.h"
+#include "core/module.h"
 #include "core/object.h"
 #include "core/option.h"
 #include "core/reason.h"
@@ -271,8 +272,9 @@ static int loop(struct run *run, int signals)
 	while (!run->stop) {
 		struct epoll_event event;
 
-		/* a perf buffer that was full when nobody read it does not wake us again */
-		if (epoll_wait(epoll, &event, 1, buffer ? 1000 : -1) != 1) {
+		module_check(run);
+		/* neither a module that goes nor a perf buffer that was full wakes us */
+		if (epoll_wait(epoll, &event, 1, 1000) != 1) {
 			if (buffer)
 				buffer_consume(buffer);
 			continue;
@@ -432,6 +434,7 @@ static int attached(struct run *run, int signals)
 	/* 20 MB that the load does not need, before libbpf reads the kernel's types for itself; symbols are read again
 	 * when the first one is printed
 	 */
+	module_watch(run);
 	kbtf_close();
 	ksym_close();
 	err = object_load(run);

@@ -63,7 +63,9 @@ const struct path_stage_row path_stages[STAGE_MAX] = {
 
 static const struct path_edge host_tx[] = {
 	{ STAGE_out, STAGE_port_out }, { STAGE_port_out, STAGE_ovs }, OVS_EDGES,
-	OVS_SENDS(STAGE_qdisc), { STAGE_out, STAGE_qdisc }, NIC_OUT, EDGES_END,
+	OVS_SENDS(STAGE_qdisc), { STAGE_out, STAGE_qdisc },
+	/* without Open vSwitch: a bond or VLAN device above the NIC */
+	{ STAGE_port_out, STAGE_qdisc }, NIC_OUT, EDGES_END,
 };
 
 static const struct path_edge host_rx[] = {

@@ -43,7 +43,7 @@ tool_begin() { # NAME ARGS...
 tools_ready() {
 	local name
 	for name in "${!tool_pids[@]}"; do
-		if ! wait_for 90 tool_is_ready "$name" || ! [ -s "$work/$name.json" ]; then
+		if ! wait_for 240 tool_is_ready "$name" || ! [ -s "$work/$name.json" ]; then
 			not_ok "starts: ${tool_args[$name]}" "$(tail -n 5 "$work/$name.err")"
 		fi
 	done
@@ -196,4 +196,34 @@ judge_briefly() { # NAME EXPECTATIONS: one test line for all
 # The number of packets that labgen says it sent.
 sent() { # COMMAND...
 	"$@" | jq -r .sent
+}
+
+# Have the applications of a namespace read all that came? The queue's length is in hex behind a colon.
+# shellcheck disable=SC2016
+udp_is_read='split($5, q, ":") == 2 && q[2] !~ /^0*$/ { left = 1 } END { exit left }'
+is_read() { # NETNS
+	ip netns exec "$1" cat /proc/net/udp /proc/net/udp6 | awk "$udp_is_read"
+}
+
+# UDP sinks in a guest
+guest_sinks() { # GUEST PORT...
+	guest_run "$1" "for p in ${*:2}; do
+			labgen sink --rcvbuf 16000000 --port \$p > /tmp/sink.\$p 2>&1 &
+			echo \$! > /tmp/pid.\$p
+		done
+		for p in ${*:2}; do while [ ! -s /tmp/sink.\$p ]; do usleep 20000; done; done"
+}
+
+guest_received() { # GUEST PORT...: ends those sinks
+	guest_run "$1" "while ! awk '$udp_is_read' /proc/net/udp /proc/net/udp6; do usleep 50000; done
+		for p in ${*:2}; do
+			kill \$(cat /tmp/pid.\$p)
+			while ! grep received /tmp/sink.\$p; do usleep 20000; done
+		done" | jq -r .received | xargs
+}
+
+guest_send() { # GUEST DST DPORT N RATE [LABGEN OPTION...]
+	local n
+	n=$(guest_run "$1" "labgen udp --dst $2 --dport $3 --count $4 --rate $5 ${*:6}" | jq -r .sent)
+	[ "$n" = "$4" ] || not_ok "$1 sends $4 datagrams to port $3" "labgen says '$n'"
 }

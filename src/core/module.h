@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* module.h: kernel modules that are unloaded while something is attached to them. */
+#ifndef NETSONDE_CORE_MODULE_H
+#define NETSONDE_CORE_MODULE_H
+
+struct run;
+
+/** module_watch: remembers the modules that this run's kprobes are in; needs the symbols. */
+void module_watch(const struct run *run);
+/** module_check: says once of each of them that it has gone; looks at most once a second. */
+void module_check(struct run *run);
+
+#endif

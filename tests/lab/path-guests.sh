@@ -1,0 +1,199 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# path-guests.sh: from guest to guest by path pair, a guest's ping by path rtt, what it sends by path metrics; a tap deleted.
+# kernels: 6.1 6.12 7
+# topology: vm
+# timeout: 900
+# seconds: 90
+
+. /share/lib.sh
+
+total() { # NAME JQ-EXPRESSION
+	jq -r "select(.type == \"total\") | $2" "$work/$1.json"
+}
+
+ledger() { # NAME
+	total "$1" '"begun \(.begun) ended \(.ended) \(.not_ended | tojson) in flight \(.in_flight) lost \(.lost_by_us)"'
+}
+
+expect_all() { # NAME TITLE N: all began and ended
+	is "$2: $3 began and ended" "$(ledger "$1")" "begun $3 ended $3 {} in flight 0 lost 0" \
+		"$(total "$1" '.drops | tojson')"
+}
+
+# How many packets came to each stage
+expect_reached() { # NAME TITLE N STAGE...
+	is "$2: $3 at each stage" "$(jq -rs '
+		map(select(.type == "stage" and .scope == "total")) as $stages |
+		[$ARGS.positional[] | . as $to | "\(.) \([$stages[] | select(.to == $to) | .count] | add // 0)"] |
+		join(" ")' "$work/$1.json" --args "${@:4}")" "$(printf "%s $3 " "${@:4}" | sed 's/ $//')"
+}
+
+meter() { # NAME STAGE: "PACKETS BYTES" of the whole run
+	jq -r --arg stage "$2" 'select(.type == "meter" and .scope == "total" and .stage == $stage) |
+		"\(.packets) \(.bytes)"' "$work/$1.json"
+}
+
+wall_us() {
+	echo "${EPOCHREALTIME/[.,]/}"
+}
+
+device() { # NAME COUNTER
+	echo "$(< "/sys/class/net/$1/statistics/$2")"
+}
+
+# ---- from guest to guest: two bursts of 40 packets of one flow, 600 ms apart ----
+
+pair_case() {
+	guest_sinks g2 7501
+	pair_us=$(wall_us)
+	guest_run g1 'labgen udp --dst 10.0.0.11 --dport 7501 --sport 24000 --count 40 --rate 100
+		usleep 600000
+		labgen udp --dst 10.0.0.11 --dport 7501 --sport 24000 --count 40 --rate 100' > "$work/pair.sent"
+	pair_us=$(($(wall_us) - pair_us))
+	is "path pair: sent and received" "$(jq -r .sent "$work/pair.sent" | xargs) $(guest_received g2 7501)" "40 40 80"
+}
+
+pair_verdict() {
+	expect_all pair "path pair" 80
+	expect_reached pair "path pair" 80 tap_in ovs actions qdisc tap_out vhost used
+	is "path pair: 79 gaps, to the last packet no longer than it all took" "$(jq -r --argjson us "$pair_us" '
+		select(.scope == "total" and .way == "gap_in") |
+		"\(.count) \(.sum_ns <= $us * 1000)"' "$work/pair.json")" "79 true"
+	# each burst takes 390 ms if the guest keeps its time; half of the pause is allowed for one that does not
+	is "path pair: as long as the bursts and the pause at least, and the longest is the pause" "$(jq -r '
+		select(.scope == "total" and .way == "gap_in") | .sum_ns >= 1080000000 and .max_ns >= 300000000' \
+		"$work/pair.json")" true "$(jq -c 'select(.scope == "total" and .way == "gap_in")' "$work/pair.json")"
+	is "path pair: what comes out has the same gaps, but for the time on the way" "$(jq -rs '
+		map(select(.scope == "total")) |
+		(map(select(.way == "gap_in"))[0]) as $in | (map(select(.way == "gap_out"))[0]) as $out |
+		([.[] | select(.way == "direct" or .way == "upcall") | .max_ns] | max) as $most |
+		$in.count == $out.count and $out.sum_ns - $in.sum_ns <= $most and $in.sum_ns - $out.sum_ns <= $most' \
+		"$work/pair.json")" true "$(jq -c 'select(.scope == "total" and .way)' "$work/pair.json")"
+}
+
+# ---- a guest's ping ----
+
+guest_pings() { # DST N: all answered; what ping says is added to $work/pinged, in ms
+	guest_run g1 "ping -c $2 -i 0.1 -W 20 $1" > "$work/ping"
+	grep -q " $2 packets received" "$work/ping" || not_ok "$2 pings to $1" "$(< "$work/ping")"
+	sed -n 's/.* time=\([0-9.]*\) ms/\1/p' "$work/ping" >> "$work/pinged"
+}
+
+rtt_case() {
+	: > "$work/pinged"
+	guest_pings 10.0.0.3 6
+	guest_pings fd00::3 7
+	guest_pings 10.0.0.2 8
+	ip netns exec nicpeer tc qdisc add dev nic1 root handle 78: netem delay 60ms
+	guest_pings 10.0.0.3 9
+	ip netns exec nicpeer tc qdisc del dev nic1 root
+	tc qdisc replace dev nic0 root handle 77: netem delay 50ms
+	guest_pings fd00::3 10
+	tc qdisc del dev nic0 root
+}
+
+# Of an edge of a part: were there so many, and took they as long in all?
+edge() { # NAME PART FROM TO LEAST NS
+	jq -rs --arg part "$2" --arg from "$3" --arg to "$4" --argjson least "$5" --argjson ns "$6" '
+		map(select(.type == "stage" and .scope == "total" and .part == $part and .from == $from and .to == $to)) |
+		(map(.count) | add) >= $least and (map(.sum_ns) | add) >= $ns' "$work/$1.json"
+}
+
+stages_sum() { # NAME JQ-CONDITION
+	jq -s "[.[] | select(.type == \"stage\" and .scope == \"total\" and ($2)) | .sum_ns] | add // 0" "$work/$1.json"
+}
+
+rtt_verdict() {
+	local n=$((6 + 7 + 8 + 9 + 10)) others
+	expect_all rtt "path rtt of a guest's $n pings" $n
+	is "path rtt: the other host's 60 ms are away" "$(edge rtt away driver nic $((n - 8)) $((9 * 60000000)))" true
+	is "path rtt: by the veth there is no NIC that hands it in" "$(edge rtt away driver receive 8 0)" true
+	is "path rtt: this host's 50 ms are its qdisc's" \
+		"$(edge rtt request qdisc dequeue 10 $((10 * 50000000)))" true
+	others=$(stages_sum rtt '.part != "away" and .from != "upcall" and (.part != "request" or .from != "qdisc")')
+	is "path rtt: and in no other stage" "$((others < 10 * 50000000 / 2))" 1 "$others ns in all others"
+	is "path rtt: all the way is the sum of request, time away and reply" "$(stages_sum rtt true)" \
+		"$(jq -s '[.[] | select(.scope == "total" and (.way == "direct" or .way == "upcall")) | .sum_ns] | add' "$work/rtt.json")"
+	# the guest's ping begins before its kick and ends after the interrupt; it has three decimals
+	is "path rtt: no longer than the guest says" "$(awk -v sum="$(stages_sum rtt true)" '
+		{ ms += $1 + 0.001; n++ }
+		END { print n, sum <= ms * 1e6 ? "within" : sum " of " ms * 1e6 }' "$work/pinged")" "$n within"
+}
+
+# ---- bytes of what a guest sends ----
+
+metrics_case() {
+	local tap=tap-g1
+	sent_bytes="$(device $tap rx_packets) $(device $tap rx_bytes) $(device vp0 tx_packets) $(device vp0 tx_bytes)"
+	guest_send g1 10.0.0.2 7502 31 200 --size 333
+	guest_send g1 fd00::2 7502 32 200 --size 777
+	wait_for 20 sent_all $((${sent_bytes%% *} + 63))
+	nap 0.5
+	read -r -a before <<< "$sent_bytes"
+	sent_tap="$(($(device $tap rx_packets) - before[0])) $(($(device $tap rx_bytes) - before[1]))"
+	sent_veth="$(($(device vp0 tx_packets) - before[2])) $(($(device vp0 tx_bytes) - before[3]))"
+}
+
+sent_all() { # N in all
+	[ "$(device tap-g1 rx_packets)" -ge "$1" ]
+}
+
+metrics_verdict() {
+	expect_all metrics "path metrics of vm-tx" 63
+	# on receive, a packet's Ethernet header is behind it
+	is "path metrics: packets and bytes from the tap are the tap's" \
+		"$(meter metrics tap_in)" "63 $((${sent_tap#* } - 63 * 14))" "$sent_tap"
+	is "path metrics: packets and bytes at the driver are the device's" "$(meter metrics driver)" "$sent_veth"
+}
+
+# ---- a tap deleted under a guest that lives ----
+
+deleted_case() {
+	guest_sinks g2 7503
+	guest_send g1 10.0.0.11 7503 25 200
+	is "a tap deleted: all until then are received" "$(guest_received g2 7503)" 25
+	ip link del tap-g2
+	guest_send g1 10.0.0.11 7503 12 200
+	nap 1
+}
+
+deleted_verdict() {
+	is "a tap deleted: 37 began, 25 ended" "$(total deleted '"\(.begun) \(.ended) \(.in_flight) \(.lost_by_us)"')" "37 25 0 0" \
+		"$(ledger deleted)"
+	is "a tap deleted: the other 12 were dropped or went elsewhere" \
+		"$(total deleted '.not_ended | (.dropped // 0) + (.consumed // 0)')" 12 "$(ledger deleted)"
+}
+
+ovs-vsctl set Open_vSwitch . other_config:max-idle=3600000
+sysctl -qw net.core.rmem_max=16000000
+if ! guest_up g2 10.0.0.11/24 1 || ! neigh_settle --static; then
+	not_ok "a second guest"
+	finish
+fi
+guest_run g2 'echo 16000000 > /proc/sys/net/core/rmem_max'
+labgen sink --hold --rcvbuf 1000000 --netns peer --port 7502 > "$work/sink" &
+labgen_pid=$!
+wait_for 20 test -s "$work/sink"
+
+tool_begin pair path pair --vm-interface tap-g1,tap-g2 --dst-port 7501 --timeout 60s
+tool_begin rtt path rtt --phy-interface vp0,nic0 --vm-interface tap-g1 --timeout 60s
+tool_begin metrics path metrics --path vm-tx --phy-interface vp0,nic0 --vm-interface tap-g1 --dst-port 7502 --timeout 60s
+tool_begin deleted path summary --path vm-vm --vm-interface tap-g1,tap-g2 --dst-port 7503 --timeout 60s
+tools_ready
+pair_case
+rtt_case
+metrics_case
+deleted_case
+for name in pair rtt metrics deleted; do
+	tool_stop $name
+	is "ends in order: ${tool_args[$name]}" "$tool_status" 0 "$(tail -n 3 "$work/$name.err")"
+	is "lost nothing: ${tool_args[$name]}" "$(tool_number $name '.lost | del(.missed) | tojson')" '{}'
+done
+kill $labgen_pid
+wait $labgen_pid
+pair_verdict
+rtt_verdict
+metrics_verdict
+deleted_verdict
+finish

@@ -1,0 +1,421 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# path-tools.sh: packets that wait for a busy CPU, path rtt and path metrics held to ping and the devices, a bond's members.
+# kernels: 5.10 6.1 6.12 7
+# topology: host
+# timeout: 900
+# seconds: 60
+
+. /share/lib.sh
+
+total() { # NAME JQ-EXPRESSION
+	jq -r "select(.type == \"total\") | $2" "$work/$1.json"
+}
+
+meter() { # NAME STAGE JQ-EXPRESSION: what path metrics says of a stage, of the whole run
+	jq -r --arg stage "$2" "select(.type == \"meter\" and .scope == \"total\" and .stage == \$stage) | $3" \
+		"$work/$1.json"
+}
+
+ledger() { # NAME
+	total "$1" '"begun \(.begun) ended \(.ended) \(.not_ended | tojson) in flight \(.in_flight) lost \(.lost_by_us)"'
+}
+
+expect_all() { # NAME TITLE N: all began and ended
+	is "$2: $3 began and ended" "$(ledger "$1")" "begun $3 ended $3 {} in flight 0 lost 0" \
+		"$(total "$1" '.drops | tojson')"
+}
+
+wall_us() {
+	echo "${EPOCHREALTIME/[.,]/}"
+}
+
+device() { # NAME COUNTER
+	echo "$(< "/sys/class/net/$1/statistics/$2")"
+}
+
+declare -A sinks
+sink() { # PORT NETNS [LABGEN OPTION...]
+	labgen sink --rcvbuf 1000000 --port "$1" ${2:+--netns "$2"} "${@:3}" > "$work/sink.$1" &
+	sinks[$1]=$!
+	wait_for 20 test -s "$work/sink.$1"
+}
+
+tools_end() { # NAME...: all at once, since each takes seconds to detach
+	local name
+	for name; do
+		kill -INT "${tool_pids[$name]}"
+	done
+	for name; do
+		tool_wait "$name"
+		is "ends in order: ${tool_args[$name]}" "$tool_status" 0 "$(tail -n 3 "$work/$name.err")"
+		is "lost nothing: ${tool_args[$name]}" "$(tool_number "$name" '.lost | del(.missed) | tojson')" '{}'
+	done
+}
+
+# ---- receive packet steering to a CPU that runs no softirq for a time ----
+
+# pktgen sends its bursts with softirqs off, here by its thread on CPU 1 into a device that takes
+# all, and notes when it began and when it was done. All else is on CPU 0.
+pktgen() { # SETTING
+	echo "$1" > /proc/net/pktgen/dummy1
+}
+
+pktgen_make() {
+	local setting
+	modprobe -a pktgen dummy
+	ip link add dummy1 type dummy
+	ip link set dummy1 up
+	echo "add_device dummy1" > /proc/net/pktgen/kpktgend_1
+	for setting in "delay 0" "pkt_size 60" "clone_skb 1000000000" "dst 10.9.9.9" "dst_mac 52:54:00:00:09:09"; do
+		pktgen "$setting"
+	done
+}
+
+pktgen_run() { # N in one burst
+	pktgen "count $1"
+	pktgen "burst $1"
+	echo start > /proc/net/pktgen/pgctrl
+}
+
+pktgen_times() { # began, done: us since the machine was started
+	sed -n 's/.*started: \([0-9]*\)us *stopped: \([0-9]*\)us.*/\1 \2/p' /proc/net/pktgen/dummy1
+}
+
+# What a clock that runs since the machine was started lacks to the wall's at most, in us.
+clocks_compare() {
+	local after line since
+	lacks_most=
+	for _ in 1 2 3 4 5; do
+		exec {list}< /proc/timer_list
+		while read -r line <&"$list"; do
+			[[ $line != now\ at* ]] || break
+		done
+		after=$(wall_us)
+		exec {list}<&-
+		since=${line#now at }
+		since=$((${since% nsecs} / 1000))
+		[ -n "$lacks_most" ] && [ $((after - since)) -ge "$lacks_most" ] || lacks_most=$((after - since))
+	done
+}
+
+# CPU 1 has no time for packets for about 400 ms, as pktgen says. Adds to the holds, in ns: FROM UNTIL, which
+# the wall's clock has not passed by then, and HOW-LONG.
+busy() {
+	local began ended
+	pktgen_run "$busy_count"
+	read -r began ended < <(pktgen_times)
+	echo "$(((began + lacks_most) * 1000)) $(((ended + lacks_most) * 1000)) $(((ended - began) * 1000))" >> "$work/holds"
+}
+
+rps_case() {
+	local irq before began ended
+	taskset -pc 0 $$ > "$work/taskset"
+	awk '$NF ~ /^nic0/ { sub(":", "", $1); print $1 }' /proc/interrupts > "$work/irqs"
+	while read -r irq; do
+		echo 1 > "/proc/irq/$irq/smp_affinity"
+	done < "$work/irqs"
+	echo 2 > /sys/class/net/br-int/queues/rx-0/rps_cpus
+	echo 2 > /sys/class/net/nic0/queues/rx-0/rps_cpus
+	pktgen_make
+	pktgen_run 1000000
+	pktgen_run 1000000
+	read -r began ended < <(pktgen_times)
+	busy_count=$((400000 * 1000000 / (ended - began)))
+
+	sink 7401 '' --stamps
+	sink 7402 '' --stamps
+	clocks_compare
+	: > "$work/holds"
+	before=$(device vp0 rx_packets)
+	rx_bytes=$(device vp0 rx_bytes)
+	labgen udp --netns peer --dst 10.0.0.1 --dport 7401 --sport 21000 --spread --count 160 --rate 40 --stamps \
+		> "$work/sent.7401" &
+	senders=($!)
+	labgen udp --netns nicpeer --dst 10.0.0.1 --dport 7402 --sport 22000 --spread --count 160 --rate 40 --stamps \
+		> "$work/sent.7402" &
+	senders+=($!)
+	wait_for 20 came $((before + 10))
+	busy
+	nap 0.2
+	busy
+	wait "${senders[@]}"
+	nap 0.5
+	rx_bytes=$(($(device vp0 rx_bytes) - rx_bytes))
+	kill "${sinks[@]}"
+	wait "${sinks[@]}"
+	sinks=()
+	echo 0 > /sys/class/net/br-int/queues/rx-0/rps_cpus
+	echo 0 > /sys/class/net/nic0/queues/rx-0/rps_cpus
+	taskset -pc 0,1 $$ > "$work/taskset"
+}
+
+came() { # N in all
+	[ "$(device vp0 rx_packets)" -ge "$1" ]
+}
+
+# Each packet as "SOURCE-PORT TOOK SUM-OF-STAGES NS-AT-STAGE SENT-FROM SENT-UNTIL READ-UNTIL HOLD", the
+# hold being the one in which it was sent, or 0. The burst begins soon after pktgen has noted the time.
+rps_events() { # STAGE DPORT
+	jq -r --arg stage "$1" --slurpfile sent "$work/sent.$2" --slurpfile read "$work/sink.$2" --argjson port "$2" '
+		($sent | map(select(.src_port)) | INDEX(.src_port)) as $sent |
+		($read | map(select(.src_port)) | INDEX(.src_port)) as $read |
+		select(.type == "event" and .packet.udp.dst_port == $port) |
+		"\(.packet.udp.src_port)" as $p |
+		"\($p) \(.took_ns) \([.stages[].to_next_ns // 0] | add) " +
+		"\([.stages[] | select(.stage == $stage) | .to_next_ns // 0] | add // 0) " +
+		"\($sent[$p].from_ns) \($sent[$p].until_ns) \($read[$p].until_ns)"' "$work/steered.json" |
+	awk 'NR == FNR { from[NR] = $1 + $3 / 10; until[NR] = $2; holds = NR; next }
+		{
+			in_hold = 0
+			for (h = 1; h <= holds; h++)
+				if ($5 >= from[h] && $6 < until[h])
+					in_hold = h
+			print $0, in_hold
+		}' "$work/holds" - > "$work/events.$2"
+}
+
+# What waited for the CPU did so until this had done with its burst, and with what waited before:
+# for that a fifth of the time is allowed.
+rps_verdict() { # STAGE DPORT TITLE
+	local enough events=$work/events.$2
+	rps_events "$1" "$2"
+	is "$3: an event for each of 160" "$(wc -l < "$events")" 160
+	is "$3: stages add up" "$(awk '$2 != $3' "$events" | head -n 3)" ""
+	is "$3: never longer than the application saw" "$(awk '$2 > $7 - $5' "$events" | head -n 3)" ""
+	is "$3: who was sent while the CPU was busy waited until it no longer was" "$(awk '
+		NR == FNR { until[NR] = $2; long[NR] = $3; next }
+		$8 && ($4 > until[$8] - $5 || $4 < until[$8] - $6 - long[$8] / 5) {
+			print $0, "waited", $4, "of", until[$8] - $6, "to", until[$8] - $5 }' \
+		"$work/holds" "$events" | head -n 3)" ""
+	is "$3: and nowhere else" "$(awk '
+		NR == FNR { long[NR] = $3; next }
+		$8 && $4 > long[$8] / 2 && $2 - $4 > $4 / 2' "$work/holds" "$events" | head -n 3)" ""
+	enough=$(awk 'NR == FNR { long[NR] = $3; next }
+		$8 && $4 > long[$8] / 2 { n[$8]++ } END { print (n[1] >= 3) + (n[2] >= 3) }' "$work/holds" "$events")
+	is "$3: both times some waited for more than half of it" "$enough" 2 "$(cat "$work/holds" "$events")"
+}
+
+rps_metrics_verdict() {
+	local waited
+	expect_all rps "path metrics, 160 steered to another CPU" 160
+	is "path metrics: they were on another CPU from the backlog on" \
+		"$(jq -r 'select(.type == "meter" and .scope == "total" and .cpu_changes > 0) |
+		"\(.stage) \(.cpu_changes)"' "$work/rps.json" | xargs)" "backlog 160"
+	# on receive, a packet's Ethernet header is behind it
+	is "path metrics: their bytes are the device's" \
+		"$(meter rps receive '"\(.packets) \(.bytes)"')" "160 $((rx_bytes - 160 * 14))"
+	if [ "$LAB_KERNEL" = 5.10 ]; then
+		# its types do not say where a CPU has its backlog
+		is "path metrics: the backlog's length is not to be had" "$(meter rps port_in .depth_mean)" null
+		return
+	fi
+	# as many as were sent one after the other while the CPU was busy
+	waited=$(awk '$8 { n[$8]++ } END { print (n[1] > n[2] ? n[1] : n[2]) + 0 }' "$work/events.7401")
+	is "path metrics: the backlog's length, of $waited or more" \
+		"$(meter rps port_in ".depth_max >= $waited - 1 and .depth_max < 2 * 160")" true \
+		"$(meter rps port_in '"depth \(.depth_mean) at most \(.depth_max)"')"
+}
+
+# ---- path metrics: what a qdisc holds ----
+
+# 60 packets that wait for two seconds each find as many as came before
+queue_case() {
+	sink 7403 nicpeer
+	tc qdisc replace dev nic0 root handle 77: netem delay 2s limit 1000
+	labgen udp --dst 10.0.0.3 --dport 7403 --count 60 --rate 0 --size 200 > "$work/queue"
+	wait_for 20 queue_is_empty
+	queue_sent=$(tc -s -j qdisc show dev nic0 | jq -r '.[0] | "\(.packets) \(.bytes)"')
+	tc qdisc del dev nic0 root
+	nap 0.2
+	kill "${sinks[@]}"
+	wait "${sinks[@]}"
+	sinks=()
+}
+
+queue_is_empty() {
+	tc -s -j qdisc show dev nic0 | jq -e '.[0].packets == 60 and .[0].backlog == 0' > "$work/empty"
+}
+
+queue_verdict() {
+	expect_all queue "path metrics, 60 in a queue" 60
+	is "path metrics: packets and bytes that left are the qdisc's" \
+		"$(meter queue driver '"\(.packets) \(.bytes)"')" "$queue_sent"
+	is "path metrics: each of 60 finds those before it in the queue" \
+		"$(meter queue qdisc '"\(.depth_mean) \(.depth_max)"')" "29.5 59"
+	is "path metrics: the device's only queue" "$(jq -c '
+		select(.type == "queues" and .scope == "total" and .direction == "tx") | .queues' "$work/queue.json")" \
+		'[{"queue":0,"packets":60}]'
+}
+
+# ---- path rtt ----
+
+pings() { # DST N [FILE]: N answered; ping's times are added to the file
+	ping -i 0.05 -W 10 -c "$2" "$1" > "$work/ping" 2>&1
+	grep -q " $2 received" "$work/ping" || not_ok "$2 pings to $1" "$(cat "$work/ping")"
+	sed -n 's/.* time=\([0-9.]*\) ms/\1/p' "$work/ping" >> "$work/pinged"
+}
+
+rtt_case() {
+	: > "$work/pinged"
+	pings 10.0.0.3 11
+	pings fd00::3 12
+	ip netns exec nicpeer tc qdisc add dev nic1 root handle 78: netem delay 40ms
+	pings 10.0.0.3 13
+	ip netns exec nicpeer tc qdisc del dev nic1 root
+	tc qdisc replace dev nic0 root handle 77: netem delay 30ms
+	pings fd00::3 14
+	tc qdisc del dev nic0 root
+
+	ip netns exec peer nft -f - <<-'END'
+	table ip lab {
+		chain input {
+			type filter hook input priority 0
+			icmp type echo-request limit rate over 1/hour burst 4 packets drop
+		}
+	}
+	END
+	rtt_lost=$((9 + $(echoes)))
+	ping -q -i 0.05 -W 1 -c 9 10.0.0.2 > "$work/ping.lost"
+	nap 0.5
+	rtt_lost=$((rtt_lost - $(echoes)))
+	ip netns exec peer nft delete table ip lab
+}
+
+# How many echo requests the peer has answered
+echoes() {
+	ip netns exec peer awk '$1 == "Icmp:" { for (i = 2; i <= NF; i++) if (names[i] == "InEchos") print $i; else names[i] = $i }' \
+		/proc/net/snmp
+}
+
+# Of the total: "COUNT SUM MAX" of an edge of a part
+edge() { # NAME PART FROM TO
+	jq -r --arg part "$2" --arg from "$3" --arg to "$4" '
+		select(.type == "stage" and .scope == "total" and .part == $part and .from == $from and .to == $to) |
+		"\(.count) \(.sum_ns) \(.max_ns)"' "$work/$1.json"
+}
+
+parts_sum() { # NAME PART...
+	jq -s '[.[] | select(.type == "stage" and .scope == "total" and IN(.part; $ARGS.positional[])) | .sum_ns] | add' \
+		"$work/$1.json" --args "${@:2}"
+}
+
+rtt_verdict() {
+	local n=$((11 + 12 + 13 + 14)) count sum max others
+	expect_all rtt "path rtt of $n pings" $n
+	read -r count sum max < <(edge rtt away driver nic)
+	is "path rtt: the other host's 40 ms are away" \
+		"$count $((sum >= 13 * 40000000)) $((max >= 40000000))" "$n 1 1" "$count packets, $sum ns, at most $max"
+	read -r count sum max < <(edge rtt request qdisc dequeue)
+	is "path rtt: this host's 30 ms are its qdisc's" \
+		"$((count >= 14)) $((sum >= 14 * 30000000)) $((max >= 30000000))" "1 1 1" "$count packets, $sum ns, at most $max"
+	others=$(($(parts_sum rtt request reply) - sum))
+	is "path rtt: and in no other stage" "$((others < 14 * 30000000 / 2))" 1 "$others ns in all others"
+	# ping's time begins before this host's IP and ends when the NIC hands the reply in; it has three digits
+	is "path rtt: request and time away are no longer than ping says" "$(awk -v sum="$(parts_sum rtt request away)" '
+		{ ms += $1 * 1.006 + 0.01; n++ }
+		END { print n, sum <= ms * 1e6 ? "within" : sum " of " ms * 1e6 }' "$work/pinged")" "$n within"
+	is "path rtt: all the way is the sum of request, time away and reply" "$(parts_sum rtt request away reply)" \
+		"$(jq -s '[.[] | select(.scope == "total" and (.way == "direct" or .way == "upcall")) | .sum_ns] | add' "$work/rtt.json")"
+	is "path rtt: without an answer are as many as the other side dropped" "$(ledger rtt_lost)" \
+		"begun 9 ended $((9 - rtt_lost)) {\"timed_out\":$rtt_lost} in flight 0 lost 0"
+	is "path rtt: some were answered and some were not" "$((rtt_lost >= 1 && rtt_lost <= 8))" 1 \
+		"$(< "$work/ping.lost")"
+}
+
+# ---- a bond's members ----
+
+bond_make() { # NETNS NAME ADDRESS MEMBER...
+	local member in=()
+	[ -z "$1" ] || in=(-n "$1")
+	ip "${in[@]}" link add "$2" type bond mode balance-rr
+	for member in "${@:4}"; do
+		ip "${in[@]}" link set "$member" down
+		ip "${in[@]}" link set "$member" master "$2"
+	done
+	ip "${in[@]}" link set "$2" address "$3" up
+}
+
+bond_setup() {
+	modprobe bonding max_bonds=0
+	ip netns add bondpeer
+	ip -n bondpeer link set lo up
+	ip link add m0 type veth peer name n0 netns bondpeer
+	ip link add m1 type veth peer name n1 netns bondpeer
+	bond_make '' bond0 52:54:00:00:04:01 m0 m1
+	bond_make bondpeer bond1 52:54:00:00:04:02 n0 n1
+	ip -n bondpeer addr add 10.0.0.4/24 dev bond1
+	ip -n bondpeer neigh replace 10.0.0.1 lladdr 52:54:00:00:00:01 nud permanent dev bond1
+	ip neigh replace 10.0.0.4 lladdr 52:54:00:00:04:02 nud permanent dev br-int
+	ovs-vsctl add-port br-int bond0
+	# also by itself: the other side is not asked, and throws away what comes
+	ip addr add 10.30.0.1/24 dev bond0
+	ip neigh replace 10.30.0.2 lladdr 52:54:00:00:04:02 nud permanent dev bond0
+	ip netns exec bondpeer ping -q -c 2 -i 0.2 -W 5 10.0.0.1 > "$work/ping" || not_ok "the bond is up" "$(cat "$work/ping")"
+}
+
+bond_case() {
+	local m0 m1 n0 n1
+	sink 7404 bondpeer
+	sink 7405 ''
+	m0=$(device m0 tx_packets) m1=$(device m1 tx_packets)
+	n0=$(device m0 rx_packets) n1=$(device m1 rx_packets)
+	labgen udp --dst 10.0.0.4 --dport 7404 --count 41 --rate 200 > "$work/bond"
+	labgen udp --netns bondpeer --dst 10.0.0.1 --dport 7405 --count 44 --rate 200 >> "$work/bond"
+	nap 0.3
+	bond_out="$(($(device m0 tx_packets) - m0)) $(($(device m1 tx_packets) - m1))"
+	labgen udp --dst 10.30.0.2 --dport 7406 --count 23 --rate 200 >> "$work/bond"
+	bond_in="$(($(device m0 rx_packets) - n0)) $(($(device m1 rx_packets) - n1))"
+	kill "${sinks[@]}"
+	wait "${sinks[@]}"
+	bond_received=$(jq -r '.received // empty' "$work/sink.7404" "$work/sink.7405" | xargs)
+	sinks=()
+}
+
+# "MEMBER N" of those whose stage was on the member
+members() { # NAME STAGE
+	jq -r --arg stage "$2" 'select(.type == "event") | .stages[] | select(.stage == $stage) | .dev' "$work/$1.json" |
+		sort | uniq -c | awk '{ print $2, $1 }' | xargs
+}
+
+bond_verdict() {
+	is "a bond: all are received" "$bond_received" "41 44"
+	is "a bond: both members are at work" "$(awk '{ print ($1 > 0), ($2 > 0), $1 + $2 }' <<< "$bond_out") $(awk '
+		{ print ($1 > 0), ($2 > 0), $1 + $2 }' <<< "$bond_in")" "1 1 41 1 1 44" "out $bond_out, in $bond_in"
+	is "a bond: what each member sent arrived at its driver" "$(members bond_out driver)" \
+		"m0 ${bond_out% *} m1 ${bond_out#* }"
+	is "a bond: what each member received began there" "$(members bond_in receive)" \
+		"m0 ${bond_in% *} m1 ${bond_in#* }"
+	is "a bond without Open vSwitch: 23 by it and its members' queues, and no other way" "$(jq -rs '
+		map(select(.scope == "total")) | [.[] | select(.type == "stage" or .way == "other") | select(.count > 0) |
+		"\(.from // "other") \(.to) \(.count)"] | join(", ")' "$work/bond_ip.json")" \
+		"out port_out 23, port_out qdisc 23, qdisc driver 23" "$(ledger bond_ip)"
+	is "a bond: all arrived" "$(jq -r 'select(.type == "event") | .fate' "$work/bond_out.json" "$work/bond_in.json" |
+		sort | uniq -c | xargs)" "85 arrived"
+}
+
+sysctl -qw net.core.netdev_max_backlog=10000
+ovs-vsctl set Open_vSwitch . other_config:max-idle=3600000
+bond_setup
+
+tool_begin steered path details --path host-rx --phy-interface vp0,nic0 --dst-port 7401,7402 --timeout 60s
+tool_begin rps path metrics --path host-rx --phy-interface vp0 --dst-port 7401 --timeout 60s
+tool_begin queue path metrics --path host-tx --phy-interface nic0 --dst-port 7403 --timeout 60s
+tool_begin rtt path rtt --phy-interface vp0,nic0 --not-host 10.0.0.2 --timeout 60s
+tool_begin rtt_lost path rtt --phy-interface vp0 --dst-ip 10.0.0.2 --timeout 4s
+tool_begin bond_out path details --path host-tx --phy-interface bond0 --dst-port 7404 --timeout 60s
+tool_begin bond_ip path summary --path host-tx --phy-interface bond0 --dst-port 7406 --timeout 60s
+tool_begin bond_in path details --path host-rx --phy-interface bond0 --dst-port 7405 --timeout 60s
+tools_ready
+rtt_case
+rps_case
+queue_case
+bond_case
+tools_end steered rps queue rtt rtt_lost bond_out bond_ip bond_in
+rps_verdict port_in 7401 "steered from br-int to a busy CPU"
+rps_verdict nic 7402 "steered from a NIC to a busy CPU"
+rps_metrics_verdict
+queue_verdict
+rtt_verdict
+bond_verdict
+finish
