@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* kbtf.c: types of the running kernel. */
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "core/kbtf.h"
@@ -35,7 +37,7 @@ struct btf *kbtf_vmlinux(void)
 
 struct btf *kbtf_module(const char *module)
 {
-	char path[128];
+	char path[320];
 
 	snprintf(path, sizeof(path), "/sys/kernel/btf/%s", module);
 	return btf__parse_split(path, vmlinux);
@@ -48,6 +50,30 @@ bool kbtf_has_function(const char *name, const char *module)
 
 	if (module)
 		btf__free(types);
+	return has;
+}
+
+static bool has_either(const struct btf *types, const char *name)
+{
+	return btf__find_by_name_kind(types, name, BTF_KIND_STRUCT) > 0 ||
+	       btf__find_by_name_kind(types, name, BTF_KIND_VAR) > 0;
+}
+
+bool kbtf_knows(const char *name)
+{
+	struct dirent *entry;
+	bool has = vmlinux && has_either(vmlinux, name);
+	DIR *folder = !has && vmlinux ? opendir("/sys/kernel/btf") : NULL;
+
+	while (folder && !has && (entry = readdir(folder))) {
+		struct btf *types = *entry->d_name != '.' && strcmp(entry->d_name, "vmlinux")
+					    ? kbtf_module(entry->d_name) : NULL;
+
+		has = types && has_either(types, name);
+		btf__free(types);
+	}
+	if (folder)
+		closedir(folder);
 	return has;
 }
 

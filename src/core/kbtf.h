@@ -17,6 +17,8 @@ void kbtf_close(void);
 
 /** True if the types of vmlinux (module NULL) or of a module have this function by its exact name. */
 bool kbtf_has_function(const char *name, const char *module);
+/** True if the types of vmlinux or of a loaded module have a struct or a variable of this name. */
+bool kbtf_knows(const char *name);
 /** Arguments of a tracepoint without its implicit data pointer, or -ENOENT. */
 int kbtf_tracepoint_args(const char *name);
 /** The whole vmlinux BTF, for libbpf. */

@@ -180,6 +180,10 @@ static int hook_choose(struct run *run, const struct hook_row *hook)
 	struct bpf_program *best = NULL;
 	const struct attach_kind *by = NULL;
 
+	if (hook->needs && !kbtf_knows(hook->needs)) {
+		run->missing[run->missing_count++] = hook;
+		return 0;
+	}
 	for (int pass = forced ? 0 : 1; pass < 2 && !best; pass++) {
 		for (const struct attach_kind *kind = attach_kinds; kind->suffix && !best; kind++) {
 			if (pass == 0 && !forced_kind_is(kind->suffix, forced))

@@ -74,6 +74,8 @@ struct hook_row {
 	/** What the run will not see if nothing can be attached (optional hooks); NULL: another hook says it. */
 	const char *without;
 	unsigned int tag; /* the tool's own, for wanted */
+	/** NULL, or a struct or variable that the kernel's types must have: without it the program sees nothing. */
+	const char *needs;
 };
 
 enum scope {

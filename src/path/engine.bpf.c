@@ -98,7 +98,7 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct sonde_flow);
-} flow_of SEC(".maps");
+} flight_flows SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -175,6 +175,18 @@ static __always_inline void path_add(struct path_cpu *here, __u64 cell, __u64 ns
 	__sync_fetch_and_add(&hist->buckets[bucket], 1);
 }
 
+static __noinline int flow_of_direct(struct sk_buff *skb, struct sonde_flow *flow)
+{
+	flow_parse(SONDE_DIRECT, skb, flow);
+	return 0;
+}
+
+static __noinline int flow_of_probe(struct sk_buff *skb, struct sonde_flow *flow)
+{
+	flow_parse(SONDE_PROBE, skb, flow);
+	return 0;
+}
+
 /* when a flow's last packet passed; flows that are quiet for long make room for others */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -183,35 +195,40 @@ struct {
 	__type(value, __u64);
 } gaps SEC(".maps");
 
-static __always_inline int gap_count(enum sonde_access access, struct sk_buff *skb, enum path_cell cell)
+static __noinline int gap_count(const struct path_gap *gap)
 {
 	__u64 now = bpf_ktime_get_ns(), *last;
 	struct path_cpu *here = path_here();
-	struct path_gap gap = { .cell = cell };
 
 	if (!here)
 		return 0;
-	flow_parse(access, skb, &gap.flow);
-	last = bpf_map_lookup_elem(&gaps, &gap);
+	last = bpf_map_lookup_elem(&gaps, gap);
 	if (last) {
 		/* another CPU may have been later with the packet before */
 		if (now > *last)
-			path_add(here, cell, now - *last);
+			path_add(here, gap->cell, now - *last);
 		*last = now;
 		return 0;
 	}
-	bpf_map_update_elem(&gaps, &gap, &now, BPF_ANY);
+	bpf_map_update_elem(&gaps, gap, &now, BPF_ANY);
 	return 0;
 }
 
+/* three functions, none inside another: together they would need more stack than a program may have */
 static __noinline int gap_direct(struct sk_buff *skb, __u32 cell)
 {
-	return gap_count(SONDE_DIRECT, skb, cell);
+	struct path_gap gap = { .cell = cell };
+
+	flow_of_direct(skb, &gap.flow);
+	return gap_count(&gap);
 }
 
 static __noinline int gap_probe(struct sk_buff *skb, __u32 cell)
 {
-	return gap_count(SONDE_PROBE, skb, cell);
+	struct path_gap gap = { .cell = cell };
+
+	flow_of_probe(skb, &gap.flow);
+	return gap_count(&gap);
 }
 
 static __always_inline void path_gap(enum sonde_access access, struct sk_buff *skb, enum path_cell cell)
@@ -265,7 +282,7 @@ static __always_inline void flight_free(struct path_slot *slot)
 /* --top: the row of the flight's flow, made if there is none */
 static __always_inline struct path_flow *flow_row(__u32 index)
 {
-	const struct sonde_flow *flow = bpf_map_lookup_elem(&flow_of, &index);
+	const struct sonde_flow *flow = bpf_map_lookup_elem(&flight_flows, &index);
 	struct path_flow_key key = {};
 	struct path_flow *row, *empty;
 	__u32 zero = 0;
@@ -324,29 +341,17 @@ __noinline int flow_count(__u32 index, __u32 fate)
 	return 0;
 }
 
-static __noinline int flow_note_direct(struct sk_buff *skb, struct sonde_flow *flow)
-{
-	flow_parse(SONDE_DIRECT, skb, flow);
-	return 0;
-}
-
-static __noinline int flow_note_probe(struct sk_buff *skb, struct sonde_flow *flow)
-{
-	flow_parse(SONDE_PROBE, skb, flow);
-	return 0;
-}
-
 /* which flow a flight belongs to that begins */
 static __always_inline void flow_note(enum sonde_access access, struct sk_buff *skb, __u32 index)
 {
-	struct sonde_flow *flow = bpf_map_lookup_elem(&flow_of, &index);
+	struct sonde_flow *flow = bpf_map_lookup_elem(&flight_flows, &index);
 
 	if (!flow)
 		return;
 	if (access == SONDE_DIRECT)
-		flow_note_direct(skb, flow);
+		flow_of_direct(skb, flow);
 	else
-		flow_note_probe(skb, flow);
+		flow_of_probe(skb, flow);
 }
 
 /* as fate of a flight that goes on */
@@ -651,8 +656,8 @@ static __always_inline void flight_copy(struct path_slot *to, const struct path_
 	bpf_probe_read_kernel(to->flight, sizeof(*to->flight), from->flight);
 	if (cfg_flows) {
 		__u32 here = from->index, there = to->index;
-		struct sonde_flow *source = bpf_map_lookup_elem(&flow_of, &here);
-		struct sonde_flow *target = bpf_map_lookup_elem(&flow_of, &there);
+		struct sonde_flow *source = bpf_map_lookup_elem(&flight_flows, &here);
+		struct sonde_flow *target = bpf_map_lookup_elem(&flight_flows, &there);
 
 		if (source && target)
 			bpf_probe_read_kernel(target, sizeof(*target), source);
@@ -826,8 +831,6 @@ static __always_inline void path_step(void *ctx, enum sonde_access access, struc
 	flight_hop(flight, slot->index, access, skb, stage, cell, bpf_ktime_get_ns());
 	if (cfg_metrics)
 		path_meter(access, skb, flight, stage, false);
-	if (cfg_gaps && stage == STAGE_tap_out)
-		path_gap(access, skb, CELL_gap_out);
 	/* over no edge it is another way: no end of this path */
 	if (cell == CELL_other)
 		return;
@@ -1380,19 +1383,33 @@ HOOK_FUNCTION(kick, vhost_poll_wakeup, at_kick)
 HOOK_FUNCTION(worker, handle_tx_kick, at_worker)
 HOOK_FUNCTION(tun, tun_sendmsg, at_tun)
 
-/*
- * A packet begins on a tap: what came before is known of the vhost thread that sends it. An edge whose two
- * stages are in the past.
- */
-static __always_inline void tap_before(struct path_slot *slot, enum path_stage from, enum path_stage to, __u64 at)
+/* stages that are in the past; a function of its own for the stack's sake */
+static __noinline int tap_before(struct path_flight *flight, __u32 index, struct path_worker *worker)
 {
-	flight_hop(slot->flight, slot->index, SONDE_PROBE, NULL, to, from ? path_edges[to][from] : CELL_none, at);
+	__u32 from = STAGE_none;
+
+	flight->hops = 0;
+	flight->first = worker->sent;
+	if (worker->sent_run) {
+		flight->first = worker->sent_run;
+		if (worker->sent_kick) {
+			flight->first = worker->sent_kick;
+			flight_hop(flight, index, SONDE_PROBE, NULL, STAGE_kick, CELL_none, worker->sent_kick);
+			from = STAGE_kick;
+		}
+		flight_hop(flight, index, SONDE_PROBE, NULL, STAGE_worker,
+			   from ? path_edges[STAGE_worker][STAGE_kick] : CELL_none, worker->sent_run);
+		from = STAGE_worker;
+	}
+	flight_hop(flight, index, SONDE_PROBE, NULL, STAGE_tun,
+		   from ? path_edges[STAGE_tun][STAGE_worker] : CELL_none, worker->sent);
+	return 0;
 }
 
+/* a packet begins on a tap: what came before is known of the vhost thread that sends it. Returns 1 if it has begun. */
 static __always_inline int tap_begin(void *ctx, enum sonde_access access, struct sk_buff *skb)
 {
 	struct path_worker *worker;
-	struct path_flight *flight;
 	struct path_slot slot;
 	__u64 begin;
 
@@ -1401,31 +1418,25 @@ static __always_inline int tap_begin(void *ctx, enum sonde_access access, struct
 		return 0;
 	if (!flight_find(&slot, flight_key(access, skb)) || slot.flight->stage != STAGE_tap_in)
 		return 0;
-	if (cfg_gaps)
-		path_gap(access, skb, CELL_gap_in);
 	worker = worker_here();
 	if (!worker || !worker->sent)
-		return 0;
-	flight = slot.flight;
-	begin = flight->first;
-	flight->hops = 0;
-	flight->first = worker->sent;
-	if (worker->sent_run) {
-		flight->first = worker->sent_run;
-		if (worker->sent_kick) {
-			flight->first = worker->sent_kick;
-			tap_before(&slot, STAGE_none, STAGE_kick, worker->sent_kick);
-			tap_before(&slot, STAGE_kick, STAGE_worker, worker->sent_run);
-		} else {
-			tap_before(&slot, STAGE_none, STAGE_worker, worker->sent_run);
-		}
-		tap_before(&slot, STAGE_worker, STAGE_tun, worker->sent);
-	} else {
-		tap_before(&slot, STAGE_none, STAGE_tun, worker->sent);
-	}
-	flight_hop(flight, slot.index, access, skb, STAGE_tap_in, path_edges[STAGE_tap_in][STAGE_tun], begin);
-	return 0;
+		return 1;
+	begin = slot.flight->first;
+	tap_before(slot.flight, slot.index, worker);
+	flight_hop(slot.flight, slot.index, access, skb, STAGE_tap_in, path_edges[STAGE_tap_in][STAGE_tun], begin);
+	return 1;
 }
+
+static __noinline int tap_direct(void *ctx, struct sk_buff *skb)
+{
+	return tap_begin(ctx, SONDE_DIRECT, skb);
+}
+
+static __noinline int tap_probe(void *ctx, struct sk_buff *skb)
+{
+	return tap_begin(ctx, SONDE_PROBE, skb);
+}
+
 /* tun_do_read(tun, tfile, to, noblock, ptr): ptr is an skb that vhost has taken out of the tap's ring; bit 0: an XDP frame */
 static __always_inline int vhost_do(void *ctx, enum sonde_access access, struct sk_buff *skb)
 {
@@ -1598,11 +1609,17 @@ static __always_inline int queue_do(void *ctx, enum sonde_access access, struct 
 
 static __always_inline int xmit_do(void *ctx, enum sonde_access access, struct sk_buff *skb, struct net_device *dev)
 {
+	struct path_slot slot;
+
 	switch (path_role(access, dev)) {
 	case ROLE_phy:
 		return path_stage(ctx, access, skb, STAGE_driver);
 	case ROLE_vm:
-		return path_stage(ctx, access, skb, STAGE_tap_out);
+		path_stage(ctx, access, skb, STAGE_tap_out);
+		/* not within the stage: all functions that call each other there would need too much stack */
+		if (cfg_gaps && flight_find(&slot, flight_key(access, skb)) && slot.flight->stage == STAGE_tap_out)
+			path_gap(access, skb, CELL_gap_out);
+		return 0;
 	}
 	return 0;
 }
@@ -1672,7 +1689,9 @@ static __always_inline int at_receive(void *ctx, const __u64 *args, enum sonde_a
 	case ROLE_phy:
 		return path_stage_first(ctx, access, skb, STAGE_receive);
 	case ROLE_vm:
-		return tap_begin(ctx, access, skb);
+		if ((access == SONDE_DIRECT ? tap_direct(ctx, skb) : tap_probe(ctx, skb)) && cfg_gaps)
+			path_gap(access, skb, CELL_gap_in);
+		return 0;
 	}
 	return stage_backlog(ctx, access, skb);
 }

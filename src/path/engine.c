@@ -152,7 +152,8 @@ const struct hook_row path_hooks[] = {
 	  "TCP segments that become a part of the one before: they time out", STAGE_read },
 	{ "fragment", true, stage_wanted,
 	  "fragments that are put together: they count as dropped or consumed", STAGE_ip },
-	{ "depth", true, depth_wanted, "how long the backlog is", STAGE_port_in },
+	{ "depth", true, depth_wanted, "how long the backlog is", STAGE_port_in,
+	  "softnet_data" },
 	{ "nic", true, stage_wanted, "what the driver hands to GRO", STAGE_nic },
 	{ "nic_frags", true, stage_wanted, NULL, STAGE_nic },
 	{ "merged", true, stage_wanted, "packets that GRO merges: they time out", STAGE_nic },
@@ -160,7 +161,7 @@ const struct hook_row path_hooks[] = {
 	{ "port_in", true, stage_wanted, "the internal port's receive queue", STAGE_port_in },
 	{ "dequeue", true, stage_wanted, "when a packet leaves the qdisc", STAGE_dequeue },
 	{ "kick", true, stage_wanted, "when the guest kicks (needs the types of module vhost)",
-	  STAGE_kick },
+	  STAGE_kick, "vhost_poll" },
 	{ "worker", true, stage_wanted, "when vhost's thread begins to send", STAGE_worker },
 	{ "tun", true, stage_wanted, "when vhost hands a packet to the tap", STAGE_tun },
 	{ "irqfd", true, stage_wanted, "when the signal wakes KVM", STAGE_irqfd },
@@ -430,7 +431,7 @@ static void sizes_set(struct run *run)
 				 state->bucket_count);
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(run->object, "traces"),
 				 rodata->cfg_details ? state->bucket_count * PATH_WAYS : 1);
-	bpf_map__set_max_entries(bpf_object__find_map_by_name(run->object, "flow_of"),
+	bpf_map__set_max_entries(bpf_object__find_map_by_name(run->object, "flight_flows"),
 				 rodata->cfg_flows ? state->bucket_count * PATH_WAYS : 1);
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(run->object, "cpus"),
 				 state->cpu_count);
@@ -483,10 +484,10 @@ int path_loaded(struct run *run)
 	state->meters = map_share(run, "meters", (RODATA(run)->cfg_metrics ? state->cpu_count : 1) *
 							 sizeof(struct path_meters));
 	if (state->flows)
-		state->flow_of = map_share(run, "flow_of", state->bucket_count * PATH_WAYS * sizeof(struct sonde_flow));
+		state->flight_flows = map_share(run, "flight_flows", state->bucket_count * PATH_WAYS * sizeof(struct sonde_flow));
 	state->active = object_variable(run, "path_active");
 	state->open = object_variable(run, "path_open");
-	if (state->cpus && state->buckets && state->traces && state->meters && (state->flow_of || !state->flows) &&
+	if (state->cpus && state->buckets && state->traces && state->meters && (state->flight_flows || !state->flows) &&
 	    state->active && state->open)
 		return 0;
 	run_error(run, "cannot map the tables of packets in flight: %s", strerror(errno));

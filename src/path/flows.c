@@ -103,7 +103,7 @@ void flows_timed_out(struct run *run, uint32_t index)
 {
 	struct path_run *state = run->state;
 	struct path_flows *flows = state->flows;
-	const struct sonde_flow *key = &state->flow_of[index];
+	const struct sonde_flow *key = &state->flight_flows[index];
 	size_t i = 0;
 
 	while (i < flows->timed_out_count && memcmp(&flows->timed_out[i].key, key, sizeof(*key)))

@@ -77,9 +77,9 @@ struct path_run {
 	struct path_cpu *swept;
 	struct sonde_hist *total, *interval; /* [cells]; total as the kernel has it, max of the whole run */
 	uint64_t timed_out_total;
-	/** path summary --top; NULL without. flow_of: by flight, as the kernel has it. */
+	/** path summary --top; NULL without. flight_flows: by flight, as the kernel has it. */
 	struct path_flows *flows;
-	const struct sonde_flow *flow_of;
+	const struct sonde_flow *flight_flows;
 	/* path metrics: as the kernel has them; sums at the last report, and since then */
 	struct path_meters *meters, meters_total, meters_interval;
 	/** NULL, or called for each packet that timed out. */
