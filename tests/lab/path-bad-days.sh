@@ -198,7 +198,8 @@ small_case() {
 	wait_for 20 test -s "$work/sink"
 	tool_begin small path summary --path host-tx \
 		--phy-interface nic0 --dst-port 7311 --in-flight 64 --timeout 60s
-	tool_begin ring path details --path host-tx --phy-interface nic0 --dst-port 7312
+	tool_begin ring path details --path host-tx --phy-interface nic0 --dst-port 7312 \
+		--timeout 60s
 	tool_begin restart path summary --path host-tx --phy-interface vp0,fw0 --dst-port 7313
 	tools_ready
 

@@ -170,12 +170,12 @@ ovs_go() {
 
 flood_case() {
 	local noise=()
-	tool_begin tx path summary --path host-tx --phy-interface vp0 --dst-port 7101,7102
-	tool_begin tx_each path details --path host-tx --phy-interface vp0 --dst-port 7101,7102
+	tool_begin tx path summary --path host-tx --phy-interface vp0 --dst-port 7101,7102 --timeout 60s
+	tool_begin tx_each path details --path host-tx --phy-interface vp0 --dst-port 7101,7102 --timeout 60s
 	tool_begin rx path summary --path host-rx --socket \
-		--phy-interface vp0,nic0 --dst-port 7111,7112
+		--phy-interface vp0,nic0 --dst-port 7111,7112 --timeout 60s
 	tool_begin rx_each path details --path host-rx --socket \
-		--phy-interface vp0,nic0 --dst-port 7111,7112
+		--phy-interface vp0,nic0 --dst-port 7111,7112 --timeout 60s
 	tools_ready
 	sink 7101 peer --stamps --rcvbuf 16000000
 	sink 7102 peer --stamps --rcvbuf 16000000

@@ -257,7 +257,7 @@ one_by_one() {
 	is "host-rx: as many began as the devices received" "$(total rx .begun)" "$in"
 	is "host-rx: what was not for this host went on, what GRO made one was looked up as one" \
 		"$(total rx '"\(.ended) \(.not_ended.consumed) \(.not_ended.merged // 0)"')" \
-		"$((in - forwarded - merged)) $forwarded $merged"
+		"$((in - forwarded - merged)) $forwarded $merged" "$(total rx .not_ended)"
 	expect_reached rx host-rx $((in - forwarded - merged)) port_in backlog ip l4
 	expect_reached rx "host-rx, with what is forwarded" $((in - merged)) ovs actions
 

@@ -102,7 +102,7 @@ filters='
 waiting() { # until the files hold the tools' start lines
 	local file
 	for file; do
-		for _ in {1..400}; do
+		for _ in {1..2400}; do
 			[ ! -s "$file" ] || break
 			sleep 0.05
 		done
