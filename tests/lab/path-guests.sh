@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# path-guests.sh: from guest to guest by path pair, a guest's ping by path rtt, what it sends by path metrics; a tap deleted.
+# path-guests.sh: from guest to guest by path pair, a guest's ping by path rtt, what it sends by path metrics; a tap renamed and deleted.
 # kernels: 6.1 6.12 7
 # topology: vm
 # timeout: 900
@@ -13,7 +13,8 @@ total() { # NAME JQ-EXPRESSION
 }
 
 ledger() { # NAME
-	total "$1" '"begun \(.begun) ended \(.ended) \(.not_ended | tojson) in flight \(.in_flight) lost \(.lost_by_us)"'
+	total "$1" '"begun \(.begun) ended \(.ended) \(.not_ended | tojson) " +
+		"in flight \(.in_flight) lost \(.lost_by_us)"'
 }
 
 expect_all() { # NAME TITLE N: all began and ended
@@ -46,22 +47,36 @@ device() { # NAME COUNTER
 
 pair_case() {
 	guest_sinks g2 7501
+	pair_in=$(device tap-g1 rx_packets) pair_out=$(device tap-g2 tx_packets)
 	pair_us=$(wall_us)
 	guest_run g1 'labgen udp --dst 10.0.0.11 --dport 7501 --sport 24000 --count 40 --rate 100
 		usleep 600000
 		labgen udp --dst 10.0.0.11 --dport 7501 --sport 24000 --count 40 --rate 100' > "$work/pair.sent"
 	pair_us=$(($(wall_us) - pair_us))
-	is "path pair: sent and received" "$(jq -r .sent "$work/pair.sent" | xargs) $(guest_received g2 7501)" "40 40 80"
+	wait_for 20 pair_is_through
+	nap 0.3
+	pair_received=$(guest_received g2 7501)
+	is "path pair: 80 sent, nearly all received" \
+		"$(jq -r .sent "$work/pair.sent" | xargs) $((pair_received >= 70 && pair_received <= 80))" "40 40 1" \
+		"$pair_received"
 }
 
+pair_is_through() {
+	[ "$(device tap-g2 tx_packets)" -ge $((pair_out + $(device tap-g1 rx_packets) - pair_in)) ]
+}
+
+# What a guest loses by itself, when it has no time, is no packet of this host's.
 pair_verdict() {
-	expect_all pair "path pair" 80
-	expect_reached pair "path pair" 80 tap_in ovs actions qdisc tap_out vhost used
-	is "path pair: 79 gaps, to the last packet no longer than it all took" "$(jq -r --argjson us "$pair_us" '
+	expect_all pair "path pair" "$pair_received"
+	expect_reached pair "path pair" "$pair_received" tap_in ovs actions qdisc tap_out vhost used
+	is "path pair: the gaps between them, to the last packet no longer than it all took" \
+		"$(jq -r --argjson us "$pair_us" '
 		select(.scope == "total" and .way == "gap_in") |
-		"\(.count) \(.sum_ns <= $us * 1000)"' "$work/pair.json")" "79 true"
-	# each burst takes 390 ms if the guest keeps its time; half of the pause is allowed for one that does not
-	is "path pair: as long as the bursts and the pause at least, and the longest is the pause" "$(jq -r '
+		"\(.count) \(.sum_ns <= $us * 1000)"' "$work/pair.json")" "$((pair_received - 1)) true"
+	# each burst takes 390 ms if the guest keeps its time; for one that does not half of the pause
+	# is allowed
+	is "path pair: as long as the bursts and the pause at least, and the longest is the pause" \
+		"$(jq -r '
 		select(.scope == "total" and .way == "gap_in") | .sum_ns >= 1080000000 and .max_ns >= 300000000' \
 		"$work/pair.json")" true "$(jq -c 'select(.scope == "total" and .way == "gap_in")' "$work/pair.json")"
 	is "path pair: what comes out has the same gaps, but for the time on the way" "$(jq -rs '
@@ -85,10 +100,10 @@ rtt_case() {
 	guest_pings 10.0.0.3 6
 	guest_pings fd00::3 7
 	guest_pings 10.0.0.2 8
-	ip netns exec nicpeer tc qdisc add dev nic1 root handle 78: netem delay 60ms
+	ip netns exec nicpeer tc qdisc add dev nic1 root handle 78: netem delay 160ms
 	guest_pings 10.0.0.3 9
 	ip netns exec nicpeer tc qdisc del dev nic1 root
-	tc qdisc replace dev nic0 root handle 77: netem delay 50ms
+	tc qdisc replace dev nic0 root handle 77: netem delay 150ms
 	guest_pings fd00::3 10
 	tc qdisc del dev nic0 root
 }
@@ -101,20 +116,25 @@ edge() { # NAME PART FROM TO LEAST NS
 }
 
 stages_sum() { # NAME JQ-CONDITION
-	jq -s "[.[] | select(.type == \"stage\" and .scope == \"total\" and ($2)) | .sum_ns] | add // 0" "$work/$1.json"
+	jq -s "[.[] | select(.type == \"stage\" and .scope == \"total\" and ($2)) | .sum_ns] | add // 0" \
+		"$work/$1.json"
 }
 
 rtt_verdict() {
 	local n=$((6 + 7 + 8 + 9 + 10)) others
 	expect_all rtt "path rtt of a guest's $n pings" $n
-	is "path rtt: the other host's 60 ms are away" "$(edge rtt away driver nic $((n - 8)) $((9 * 60000000)))" true
-	is "path rtt: by the veth there is no NIC that hands it in" "$(edge rtt away driver receive 8 0)" true
-	is "path rtt: this host's 50 ms are its qdisc's" \
-		"$(edge rtt request qdisc dequeue 10 $((10 * 50000000)))" true
+	is "path rtt: the other host's 160 ms are away" \
+		"$(edge rtt away driver nic $((n - 8)) $((9 * 160000000)))" true
+	is "path rtt: by the veth there is no NIC that hands it in" \
+		"$(edge rtt away driver receive 8 0)" true
+	is "path rtt: this host's 150 ms are its qdisc's" \
+		"$(edge rtt request qdisc dequeue 10 $((10 * 150000000)))" true
 	others=$(stages_sum rtt '.part != "away" and .from != "upcall" and (.part != "request" or .from != "qdisc")')
-	is "path rtt: and in no other stage" "$((others < 10 * 50000000 / 2))" 1 "$others ns in all others"
+	is "path rtt: and in no other stage" \
+		"$((others < 10 * 150000000 / 2))" 1 "$others ns in all others"
 	is "path rtt: all the way is the sum of request, time away and reply" "$(stages_sum rtt true)" \
-		"$(jq -s '[.[] | select(.scope == "total" and (.way == "direct" or .way == "upcall")) | .sum_ns] | add' "$work/rtt.json")"
+		"$(jq -s '[.[] | select(.scope == "total" and (.way == "direct" or .way == "upcall")) |
+		.sum_ns] | add' "$work/rtt.json")"
 	# the guest's ping begins before its kick and ends after the interrupt; it has three decimals
 	is "path rtt: no longer than the guest says" "$(awk -v sum="$(stages_sum rtt true)" '
 		{ ms += $1 + 0.001; n++ }
@@ -125,7 +145,8 @@ rtt_verdict() {
 
 metrics_case() {
 	local tap=tap-g1
-	sent_bytes="$(device $tap rx_packets) $(device $tap rx_bytes) $(device vp0 tx_packets) $(device vp0 tx_bytes)"
+	sent_bytes="$(device $tap rx_packets) $(device $tap rx_bytes)"
+	sent_bytes+=" $(device vp0 tx_packets) $(device vp0 tx_bytes)"
 	guest_send g1 10.0.0.2 7502 31 200 --size 333
 	guest_send g1 fd00::2 7502 32 200 --size 777
 	wait_for 20 sent_all $((${sent_bytes%% *} + 63))
@@ -144,31 +165,51 @@ metrics_verdict() {
 	# on receive, a packet's Ethernet header is behind it
 	is "path metrics: packets and bytes from the tap are the tap's" \
 		"$(meter metrics tap_in)" "63 $((${sent_tap#* } - 63 * 14))" "$sent_tap"
-	is "path metrics: packets and bytes at the driver are the device's" "$(meter metrics driver)" "$sent_veth"
+	is "path metrics: packets and bytes at the driver are the device's" \
+		"$(meter metrics driver)" "$sent_veth"
 }
 
-# ---- a tap deleted under a guest that lives ----
+# ---- a tap renamed, then deleted, under a guest that lives ----
 
-deleted_case() {
+gone_case() {
 	guest_sinks g2 7503
 	guest_send g1 10.0.0.11 7503 25 200
-	is "a tap deleted: all until then are received" "$(guest_received g2 7503)" 25
-	ip link del tap-g2
+	# whether Open vSwitch still sends there is its own affair
+	ip link set tap-g2 down
+	ip link set tap-g2 name tap-gx
+	ip link set tap-gx up
+	nap 0.5
+	guest_send g1 10.0.0.11 7503 9 200
+	nap 0.5
+	gone_received=$(guest_received g2 7503)
+	ip link del tap-gx
 	guest_send g1 10.0.0.11 7503 12 200
 	nap 1
 }
 
-deleted_verdict() {
-	is "a tap deleted: 37 began, 25 ended" "$(total deleted '"\(.begun) \(.ended) \(.in_flight) \(.lost_by_us)"')" "37 25 0 0" \
-		"$(ledger deleted)"
-	is "a tap deleted: the other 12 were dropped or went elsewhere" \
-		"$(total deleted '.not_ended | (.dropped // 0) + (.consumed // 0)')" 12 "$(ledger deleted)"
+gone_verdict() {
+	is "a tap renamed and deleted: all until then were received" \
+		"$((gone_received >= 25))" 1 "$gone_received"
+	is "a tap renamed and deleted: 46 began, those ended that the guest has" \
+		"$(total gone '"\(.begun) \(.ended) \(.in_flight) \(.lost_by_us)"')" "46 $gone_received 0 0" "$(ledger gone)"
+	is "a tap renamed and deleted: the others were dropped or went elsewhere" \
+		"$(total gone '.not_ended | (.dropped // 0) + (.consumed // 0)')" $((46 - gone_received)) "$(ledger gone)"
+}
+
+# Under emulation a guest may die of an instruction that KVM cannot emulate: once more then.
+second_guest() {
+	guest_up g2 10.0.0.11/24 1 2> "$work/guest" && return
+	kill -KILL "$(< /run/guest/g2/qemu.pid)"
+	ovs-vsctl --if-exists del-port tap-g2
+	ip link del tap-g2
+	rm -rf /run/guest/g2
+	guest_up g2 10.0.0.11/24 1
 }
 
 ovs-vsctl set Open_vSwitch . other_config:max-idle=3600000
 sysctl -qw net.core.rmem_max=16000000
-if ! guest_up g2 10.0.0.11/24 1 || ! neigh_settle --static; then
-	not_ok "a second guest"
+if ! second_guest || ! neigh_settle --static; then
+	not_ok "a second guest" "$(< "$work/guest")"
 	finish
 fi
 guest_run g2 'echo 16000000 > /proc/sys/net/core/rmem_max'
@@ -178,22 +219,24 @@ wait_for 20 test -s "$work/sink"
 
 tool_begin pair path pair --vm-interface tap-g1,tap-g2 --dst-port 7501 --timeout 60s
 tool_begin rtt path rtt --phy-interface vp0,nic0 --vm-interface tap-g1 --timeout 60s
-tool_begin metrics path metrics --path vm-tx --phy-interface vp0,nic0 --vm-interface tap-g1 --dst-port 7502 --timeout 60s
-tool_begin deleted path summary --path vm-vm --vm-interface tap-g1,tap-g2 --dst-port 7503 --timeout 60s
+tool_begin metrics path metrics --path vm-tx \
+	--phy-interface vp0,nic0 --vm-interface tap-g1 --dst-port 7502 --timeout 60s
+tool_begin gone path summary --path vm-vm --vm-interface tap-g1,tap-g2 --dst-port 7503 --timeout 60s
 tools_ready
 pair_case
 rtt_case
 metrics_case
-deleted_case
-for name in pair rtt metrics deleted; do
+gone_case
+for name in pair rtt metrics gone; do
 	tool_stop $name
 	is "ends in order: ${tool_args[$name]}" "$tool_status" 0 "$(tail -n 3 "$work/$name.err")"
-	is "lost nothing: ${tool_args[$name]}" "$(tool_number $name '.lost | del(.missed) | tojson')" '{}'
+	is "lost nothing: ${tool_args[$name]}" \
+		"$(tool_number $name '.lost | del(.missed) | tojson')" '{}'
 done
 kill $labgen_pid
 wait $labgen_pid
 pair_verdict
 rtt_verdict
 metrics_verdict
-deleted_verdict
+gone_verdict
 finish
