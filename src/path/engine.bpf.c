@@ -2183,3 +2183,9 @@ HOOK_FUNCTION(fragment, inet_frag_queue_insert, at_fragment)
 HOOK_TRACEPOINT(consume, consume_skb, at_consume)
 HOOK_TRACEPOINT(drop, kfree_skb, at_drop)
 HOOK_FUNCTION(coalesced, kfree_skb_partial, at_coalesced)
+
+/*
+ * skb_attempt_defer_free(skb): since 5.18 how TCP is done with what was read, on 7.3 UDP too. On the CPU
+ * where the skb was made it is freed without a tracepoint.
+ */
+HOOK_FUNCTION(deferred, skb_attempt_defer_free, at_consume)

@@ -171,6 +171,7 @@ const struct hook_row path_hooks[] = {
 	  STAGE_used },
 	{ "vhost", true, stage_wanted, "when vhost takes a packet out of the tap's ring",
 	  STAGE_vhost },
+	{ "deferred", true, NULL, NULL },
 	{ "move", true, NULL, "packets whose memory the kernel moves: they time out" },
 	{ "moved", true, NULL, NULL },
 	{ "segmented", true, NULL,
