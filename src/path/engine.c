@@ -524,7 +524,8 @@ int path_chosen(struct run *run)
 	}
 	/* a path without such a stage ends when vhost has told the guest */
 	if (!(ends & always) && !stage_seen(run, ends ? ends : 1U << STAGE_used)) {
-		run_error(run, "this kernel shows no stage at which path %s ends", state->path->name);
+		run_error(run, "this kernel shows no stage at which path %s ends%s", state->path->name,
+			  ends ? "" : ": module vhost_net is not loaded");
 		return -ENOSYS;
 	}
 	return 0;
