@@ -46,8 +46,8 @@ traffic() { # KIND [-r PID]
 	drop)		flood "${@:2}" 10.77.0.2 7001 "$packets" ;;
 	# no more than the event buffer holds
 	events)		flood "${@:2}" 10.77.0.2 7001 5000 ;;
-	ovs)		flood -d peer "${2}" 10.0.0.2 7002 "$packets" ;;
-	ovs_rx)		ip netns exec peer flood -d host "${2}" 10.0.0.1 7002 "$packets" ;;
+	ovs)		flood -d peer "${@:2}" 10.0.0.2 7002 "$packets" ;;
+	ovs_rx)		ip netns exec peer flood -d host "${@:2}" 10.0.0.1 7002 "$packets" ;;
 	# dropped behind the veth
 	flows_1)	flood -n 1 10.0.0.2 20000 "$packets" ;;
 	flows_4000)	flood -n 4000 10.0.0.2 20000 "$packets" ;;
