@@ -187,7 +187,7 @@ guest_up() {
 		-pidfile "$g/pid" "$@" < /dev/null > "$g/qemu.out" 2>&1 &
 	echo $! > "$g/qemu.pid"
 	if ! lab_wait 20 guest_started "$g" || ! guest_alive "$g" ||
-	   ! i=$(LAB_GUEST_TIMEOUT=120 guest_run "$n" 'cat /run/queues'); then
+	   ! i=$(LAB_GUEST_TIMEOUT=240 guest_run "$n" 'cat /run/queues'); then
 		echo "lab: guest $n did not start; QEMU and its console say:" >&2
 		tail -n 10 "$g/qemu.out" "$g/console" >&2
 		return 1
