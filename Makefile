@@ -25,7 +25,7 @@ bpf_name = $(patsubst %.bpf.c,%,$(subst /,_,$(patsubst src/path/%,%,$(patsubst s
 BPF_SOURCES := $(wildcard src/tools/*/*.bpf.c src/path/*.bpf.c)
 TOOL_SOURCES := $(wildcard src/tools/*/*.c src/path/*.c)
 TOOL_SOURCES := $(filter-out %.bpf.c,$(TOOL_SOURCES))
-CORE_SOURCES := $(wildcard src/core/*.c)
+CORE_SOURCES := $(wildcard src/core/*.c src/odp/*.c)
 BPF_NAMES := $(foreach s,$(BPF_SOURCES),$(call bpf_name,$(s)))
 SKELETONS := $(BPF_NAMES:%=$(B)/skel/%.skel.h)
 EMBEDDED := $(BPF_NAMES:%=$(B)/obj/%.gz.o)
