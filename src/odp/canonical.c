@@ -168,6 +168,10 @@ static size_t attr_put(const struct level *level, const struct odp_attr *attr, u
 				 level_put(&inner, key_order, COUNT(key_order), value, false) :
 				 level_put(&inner, tunnel_order, COUNT(tunnel_order), value, true);
 	} else {
+		/* the kernel counts the labels in the mask */
+		if (!tunnel && attr->type == OVS_KEY_ATTR_MPLS && level->masked &&
+		    (!odp_find(level->mask, attr->type, &mask) || mask.length < length))
+			length = odp_find(level->mask, attr->type, &mask) ? mask.length : 0;
 		memcpy(value, attr->value, length);
 		/* the port is always looked at as a whole */
 		if (tunnel || attr->type != OVS_KEY_ATTR_IN_PORT)
@@ -226,4 +230,53 @@ size_t odp_canonical(struct odp_attrs key, struct odp_attrs mask, bool extension
 	};
 
 	return level_put(&level, key_order, COUNT(key_order), to, false);
+}
+
+/*
+ * The kernel skips attributes of a mask that are all zero, as if they were not
+ * there; a tag within a tag then gets the mask of the tag around it, and labels
+ * that nobody looks at are no labels. Of an ARP operation it keeps 8 bits.
+ */
+static size_t mask_put(struct odp_attrs mask, const unsigned char *outer_vlan, unsigned char *to, int depth)
+{
+	unsigned char vlan[2] = { 0, 0 };
+	struct odp_attrs rest = mask;
+	struct odp_attr attr;
+	size_t length = 0;
+	bool descended = false, tagged = odp_find(mask, OVS_KEY_ATTR_VLAN, &attr) && attr.length == 2;
+
+	if (tagged)
+		memcpy(vlan, attr.value, 2);
+	if (outer_vlan && odp_all(vlan, 2, 0)) {
+		memcpy(vlan, outer_vlan, 2);
+		if (!tagged) {
+			memcpy(to + sizeof(struct nlattr), vlan, 2);
+			length = header_put(to, OVS_KEY_ATTR_VLAN, 2);
+		}
+	}
+	while (odp_next(&rest, &attr)) {
+		unsigned char *value = to + length + sizeof(struct nlattr);
+		size_t size = attr.length;
+
+		if (attr.type == OVS_KEY_ATTR_ENCAP && !descended && depth < ODP_DEEPEST) {
+			/* one a level: what grows must not grow again and again */
+			descended = true;
+			size = mask_put(odp_nested(&attr), vlan, value, depth + 1);
+		} else {
+			memcpy(value, attr.value, size);
+			if (attr.type == OVS_KEY_ATTR_VLAN && size == 2)
+				memcpy(value, vlan, 2);
+			else if (attr.type == OVS_KEY_ATTR_ARP && size >= sizeof(struct ovs_key_arp))
+				value[offsetof(struct ovs_key_arp, arp_op)] = 0;
+			else if (attr.type == OVS_KEY_ATTR_MPLS && odp_all(value, size, 0))
+				size = 0;
+		}
+		length += header_put(to + length, attr.type, size);
+	}
+	return length;
+}
+
+size_t odp_canonical_mask(struct odp_attrs mask, unsigned char *to)
+{
+	return mask_put(mask, NULL, to, 0);
 }

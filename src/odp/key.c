@@ -148,15 +148,15 @@ static void arp_text(struct odp_text *text, const unsigned char *value, const un
 	odp_field_mac(text, "tha", value + 16, at(mask, 16), brief);
 }
 
-static void mpls_text(struct odp_text *text, const struct odp_attr *key, const struct odp_attr *mask)
+static bool mpls_text(struct odp_text *text, const struct odp_attr *key, const struct odp_attr *mask)
 {
 	if (!key->length || key->length % 4) {
 		odp_put(text, "(bad key length %u)", key->length);
-		return;
+		return false;
 	}
 	if (mask && mask->length != key->length) {
 		odp_put(text, "(key length %u != mask length %u)", key->length, mask->length);
-		return;
+		return false;
 	}
 	for (unsigned int i = 0; i < key->length; i += 4) {
 		uint32_t value = odp_be32(key->value + i), bits;
@@ -171,6 +171,8 @@ static void mpls_text(struct odp_text *text, const struct odp_attr *key, const s
 		}
 		odp_put(text, ",");
 	}
+	odp_chomp(text, ',');
+	return true;
 }
 
 static void packet_type_text(struct odp_text *text, const unsigned char *value, const unsigned char *mask,
@@ -310,8 +312,9 @@ static void attr_text(struct odp_text *text, const struct odp_attr *key, const s
 	} else if (key->type == OVS_KEY_ATTR_NSH) {
 		odp_nsh_text(text, key, mask);
 	} else if (key->type == OVS_KEY_ATTR_MPLS) {
-		mpls_text(text, key, exact ? NULL : mask);
-		odp_chomp(text, ',');
+		/* ovs-dpctl forgets the bracket behind what it complains of */
+		if (!mpls_text(text, key, exact ? NULL : mask))
+			return;
 	} else if (fields_text(text, key, bits, brief)) {
 		odp_chomp(text, ',');
 	} else if (!scalar_text(text, key, bits, names, exact, brief)) {

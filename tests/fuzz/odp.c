@@ -34,9 +34,9 @@ static struct odp_attrs part(const unsigned char **data, size_t *size, size_t wa
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
 	const struct odp_names names = { .port = port_name };
-	struct odp_attrs key, mask, actions, whole;
+	struct odp_attrs key, mask, actions, whole, listed;
 	struct odp_text text = {};
-	unsigned char *canonical;
+	unsigned char *canonical, *bits;
 	size_t key_length, mask_length;
 
 	if (size < 4)
@@ -51,14 +51,17 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	odp_key_text(&text, key, mask, &names);
 	odp_actions_text(&text, actions, &names);
 	canonical = malloc(key.length + ODP_CANONICAL_MORE);
-	if (!canonical)
+	bits = malloc(mask.length + ODP_CANONICAL_MORE);
+	if (!canonical || !bits)
 		abort();
-	whole = (struct odp_attrs){ canonical, odp_canonical(key, mask, key.length & 4, canonical) };
-	odp_key_text(&text, whole, mask, NULL);
+	listed = (struct odp_attrs){ bits, odp_canonical_mask(mask, bits) };
+	whole = (struct odp_attrs){ canonical, odp_canonical(key, listed, key.length & 4, canonical) };
+	odp_key_text(&text, whole, listed, NULL);
 	if (!text.failed && text.length != strlen(text.data))
 		abort();
 	free(text.data);
 	free(canonical);
+	free(bits);
 	free((void *)key.data);
 	free((void *)mask.data);
 	free((void *)actions.data);

@@ -52,6 +52,7 @@ void life_free(struct life *life)
 {
 	free(life->key);
 	free(life->actions);
+	free(life->raw);
 	free(life);
 }
 

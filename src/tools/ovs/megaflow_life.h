@@ -33,7 +33,7 @@ struct life {
 	uint32_t others; /* upcalls with the same key that waited */
 	uint32_t thread, changes;
 	int result;
-	char *key, *actions;
+	char *key, *actions, *raw;
 	bool unshown;
 };
 

@@ -43,11 +43,24 @@ struct state {
 	struct upcall *upcalls, **upcalls_end; /* oldest first */
 	struct life *unshown; /* installed, and the packet may still come back */
 	struct life *showing;
-	bool extension_headers;
+	bool extension_headers, raw;
 	uint64_t seen, flows, executed_only, unanswered, cut, changed, removed, others_failed;
 };
 
+static int raw_parse(struct run *run, const char *value, char *why, size_t size)
+{
+	struct state *state = run->state;
+
+	(void)value;
+	(void)why;
+	(void)size;
+	state->raw = true;
+	return 0;
+}
+
 static const struct option_row options[] = {
+	{ OPTION_FLAG_PARSED, "raw", NULL,
+	  "with --json: the bytes of key, mask and actions too, as ovs-vswitchd sent them, in hex", .parse = raw_parse },
 	{ OPTION_END },
 };
 
@@ -158,6 +171,8 @@ static void life_json(const struct life *life, json_t *json)
 	json_object_set_new(json, "ufid", ufid_json(life));
 	json_object_set_new(json, "key", string_or_null(life->key));
 	json_object_set_new(json, "actions", string_or_null(life->actions));
+	if (life->raw)
+		json_object_set_new(json, "raw", json_string(life->raw));
 }
 
 static void ufid_print(const struct life *life, FILE *to)
@@ -497,13 +512,32 @@ static char *key_text(const struct state *state, struct odp_attrs key, struct od
 {
 	static unsigned char listed[MESSAGE_MAX + ODP_CANONICAL_MORE];
 	const struct odp_names names = { port_name, &datapath };
+	static unsigned char bits[MESSAGE_MAX + ODP_CANONICAL_MORE];
 	struct odp_text text = {};
 
-	if (key.length > MESSAGE_MAX)
+	if (key.length > MESSAGE_MAX || mask.length > MESSAGE_MAX)
 		return NULL;
-	odp_key_text(&text,
-		     (struct odp_attrs){ listed, odp_canonical(key, mask, state->extension_headers, listed) },
-		     mask, &names);
+	mask = (struct odp_attrs){ bits, odp_canonical_mask(mask, bits) };
+	key = (struct odp_attrs){ listed, odp_canonical(key, mask, state->extension_headers, listed) };
+	odp_key_text(&text, key, mask, &names);
+	return text_take(&text);
+}
+
+/* three words: key, mask, actions; - is one that is not there */
+static char *raw_text(struct odp_attrs attrs)
+{
+	static const uint16_t types[] = { OVS_FLOW_ATTR_KEY, OVS_FLOW_ATTR_MASK, OVS_FLOW_ATTR_ACTIONS };
+	struct odp_text text = {};
+	struct odp_attr attr;
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (i)
+			odp_put(&text, " ");
+		if (odp_find(attrs, types[i], &attr) && attr.length)
+			odp_put_bytes(&text, attr.value, attr.length, 0);
+		else
+			odp_put(&text, "-");
+	}
 	return text_take(&text);
 }
 
@@ -540,6 +574,8 @@ static void flow_put(struct run *run, const struct command *command, uint64_t do
 	life->result = result;
 	life->key = key_text(state, key, nested_in(attrs, OVS_FLOW_ATTR_MASK), life->datapath);
 	life->actions = actions_text(attrs, life->datapath);
+	if (state->raw)
+		life->raw = raw_text(attrs);
 	state->flows++;
 	older = life_find(life->datapath, life->ufid);
 	if (!result && older && older->unshown)
@@ -715,7 +751,7 @@ static void command_ends(struct run *run, const struct ovs_megaflow *event)
 static bool event_take(struct run *run, const void *from, size_t size)
 {
 	struct state *state = run->state;
-	static struct ovs_megaflow event;
+	struct ovs_megaflow event; /* of this call: to print one comes here again */
 	struct command *command;
 
 	memset(&event, 0, sizeof(event));
@@ -862,6 +898,7 @@ TOOL(ovs_megaflows, .area = "ovs", .name = "megaflows", .kind = TOOL_DETAILS,
 		NIL("string", "ufid", "as ovs-dpctl prints it")
 		NIL("string", "key", "event, removed: as ovs-dpctl dump-flows -m prints it")
 		NIL("string", "actions", "as ovs-dpctl dump-flows -m prints them")
+		STR("raw", "event, with --raw: key, mask and actions in hex; -: not there")
 		STR("why", "removed: idle, revalidated, deleted, flush, unknown")
 		NIL("integer", "age_ns", "removed: since it was installed")
 		NIL("integer", "packets", "removed: that hit it; null: nobody asked the kernel for them")
