@@ -89,6 +89,8 @@ life_once() { # NUMBER
 	wait_for 60 records_are life removed "$1"
 }
 
+# ovs-vswitchd has a clock of its own in this lab, 100 s ahead of the kernel, by which flows were last used
+ovs-vsctl set Open_vSwitch . other_config:max-idle=110000
 flows_delete
 tool_start life ovs megaflows --dst-port 7900
 for lives in 1 2 3 4 5; do
@@ -129,7 +131,6 @@ like "latency is the time that ovs-vswitchd stood still" "$(awk -v latency="$lat
 	print (latency >= least && latency <= most ? "yes" : "no"), least, latency, most, queued }')" '^yes'
 
 tools_stop
-
 
 # ---- text as ovs-dpctl prints it ----
 
