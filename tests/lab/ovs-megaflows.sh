@@ -211,6 +211,12 @@ actions='
 8059|set_field:10.0.0.77->ip_dst,ct(commit,zone=21,exec(set_field:0x5->ct_mark)),set_field:10.0.0.78->ip_dst,output:nic0
 8060|output:nic0,push_vlan:0x8100,set_field:4100->vlan_vid,output:nic0,set_field:4101->vlan_vid,output:nic0,pop_vlan,output:nic0
 '
+# a command of several parts: 300 outputs
+long=
+for ((i = 0; i < 150; i++)); do
+	long+=output:nic0,LOCAL,
+done
+actions+="8061|${long%,}"
 while IFS='|' read -r port list; do
 	[ -z "$port" ] || echo "table=0,priority=100,in_port=vp0,udp,tp_dst=$port,actions=$list"
 done <<< "$actions" > "$work/flows"
@@ -346,6 +352,7 @@ tool_start ping ovs megaflows --protocol icmp --src-ip 10.0.0.9
 traffic
 nap 1
 compare text "flows of all kinds" 80
+is "a command of several parts is whole" "$(records text event 'select(.packet.udp.dst_port == 8061) | .actions | split(",") | length')" 300
 if [ -n "${LAB_VECTORS-}" ]; then
 	ovs-dpctl show | sed -n 's/^ *port \([0-9]*\): \([^ ]*\).*/\1 \2/p' > out/ports
 	cp "$work/dump" out/dump

@@ -44,7 +44,7 @@ struct state {
 	struct life *unshown; /* installed, and the packet may still come back */
 	struct life *showing;
 	bool extension_headers, raw;
-	uint64_t seen, flows, executed_only, unanswered, cut, changed, removed, others_failed;
+	uint64_t seen, flows, executed_only, unanswered, cut, changed, removed;
 };
 
 static int raw_parse(struct run *run, const char *value, char *why, size_t size)
@@ -733,10 +733,8 @@ static void command_ends(struct run *run, const struct ovs_megaflow *event)
 	/* begun before the programs were attached, or its event was lost */
 	if (!command || !command->length)
 		return;
-	if (command->length < MESSAGE_HEAD) {
-		state->others_failed++;
-	} else {
-		/* too long for us: what is there is shown, and says that more follows */
+	if (command->length >= MESSAGE_HEAD) {
+		/* too long for us, or a part was lost: attributes that are not whole are not seen */
 		if (command->length < command->head.more.total)
 			state->cut++;
 		switch (command->head.more.step) {
