@@ -142,6 +142,8 @@ void run_event(struct run *run, const void *from, size_t size)
 
 	if (run->stop || size > sizeof(event))
 		return;
+	if (run->tool->event_take && run->tool->event_take(run, from, size))
+		return;
 	memcpy(event, from, size);
 	memset(event + size, 0,
 	       schema->size > size && schema->size <= sizeof(event) ? schema->size - size : 0);
@@ -290,8 +292,10 @@ static int loop(struct run *run, int signals)
 		run->stop = false;
 		while (buffer_consume(buffer))
 			;
-		run->stop = true;
 	}
+	if (run->tool->drained)
+		run->tool->drained(run);
+	run->stop = true;
 	if (summary) {
 		if (!interval_ended)
 			report(run, SCOPE_INTERVAL);

@@ -112,10 +112,14 @@ struct tool {
 	void (*tick)(struct run *run);
 	/** The run ends; everything is still attached. */
 	void (*ending)(struct run *run);
+	/** Each event as it comes; true: the tool keeps it, and prints what it makes of it by run_event() later. */
+	bool (*event_take)(struct run *run, const void *event, size_t size);
 	/** Each event before it is printed: may shorten what the kernel gave. */
 	void (*event_before)(struct run *run, void *event);
 	/** Each event after its record is complete; may add keys. NULL json: text output. */
 	int (*event_more)(struct run *run, const void *event, json_t *json, FILE *text);
+	/** After the last event: what waited for more is printed now. */
+	void (*drained)(struct run *run);
 	/** A report of a summary tool. */
 	int (*report)(struct run *run, enum scope scope);
 	void (*finish)(struct run *run);

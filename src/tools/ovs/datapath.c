@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* datapath.c: questions to Open vSwitch's kernel module, by generic netlink. */
+#include <errno.h>
+#include <linux/genetlink.h>
+#include <linux/openvswitch.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "odp/attr.h"
+#include "tools/ovs/datapath.h"
+
+#define ASK_AGAIN_NS 100000000ULL
+
+struct port {
+	struct port *next;
+	uint32_t datapath, number;
+	char name[32];
+};
+
+static struct port *ports;
+
+struct question {
+	struct nlmsghdr header;
+	struct genlmsghdr generic;
+	unsigned char more[64];
+};
+
+/* sends it and hands each answer's bytes behind the generic header to take(); 0 or -errno */
+static int ask(struct question *question, size_t more,
+	       void (*take)(const unsigned char *bytes, size_t length, void *data), void *data)
+{
+	static unsigned char answer[65536];
+	const size_t head = NLMSG_HDRLEN + GENL_HDRLEN;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC), err = 0;
+	struct timeval patience = { .tv_sec = 2 };
+	bool more_to_come = question->header.nlmsg_flags & NLM_F_DUMP;
+	ssize_t got;
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	question->header.nlmsg_len = head + more;
+	question->header.nlmsg_flags |= NLM_F_REQUEST;
+	if (send(fd, question, head + more, 0) < 0)
+		err = -errno;
+	while (!err) {
+		got = recv(fd, answer, sizeof(answer), 0);
+		if (got < 0) {
+			err = -errno;
+			break;
+		}
+		for (struct nlmsghdr *message = (void *)answer; NLMSG_OK(message, (size_t)got);
+		     message = NLMSG_NEXT(message, got)) {
+			if (message->nlmsg_type == NLMSG_DONE)
+				more_to_come = false;
+			else if (message->nlmsg_type == NLMSG_ERROR)
+				err = ((struct nlmsgerr *)NLMSG_DATA(message))->error;
+			else if (message->nlmsg_len > head)
+				take((unsigned char *)message + head, message->nlmsg_len - head, data);
+		}
+		if (!more_to_come)
+			break;
+	}
+	close(fd);
+	return err;
+}
+
+static void family_take(const unsigned char *bytes, size_t length, void *data)
+{
+	struct odp_attr attr;
+
+	if (odp_find((struct odp_attrs){ bytes, length }, CTRL_ATTR_FAMILY_ID, &attr) && attr.length == 2)
+		*(int *)data = odp_u16(attr.value);
+}
+
+int datapath_family(const char *name)
+{
+	struct question question = {
+		.header = { .nlmsg_type = GENL_ID_CTRL },
+		.generic = { .cmd = CTRL_CMD_GETFAMILY, .version = 1 },
+	};
+	const struct nlattr attr = { NLA_HDRLEN + strlen(name) + 1, CTRL_ATTR_FAMILY_NAME };
+	int family = -ENOENT, err;
+
+	memcpy(question.more, &attr, sizeof(attr));
+	memcpy(question.more + NLA_HDRLEN, name, strlen(name) + 1);
+	err = ask(&question, NLA_ALIGN(attr.nla_len), family_take, &family);
+	return err ? err : family;
+}
+
+static struct port *port_find(uint32_t datapath, uint32_t number)
+{
+	struct port *port;
+
+	for (port = ports; port; port = port->next) {
+		if (port->datapath == datapath && port->number == number)
+			return port;
+	}
+	return NULL;
+}
+
+static void port_take(const unsigned char *bytes, size_t length, void *data)
+{
+	const uint32_t datapath = *(uint32_t *)data;
+	struct odp_attrs attrs = { bytes + sizeof(struct ovs_header), length - sizeof(struct ovs_header) };
+	struct odp_attr number, name;
+	struct port *port;
+
+	if (length < sizeof(struct ovs_header) || !odp_find(attrs, OVS_VPORT_ATTR_PORT_NO, &number) ||
+	    !odp_find(attrs, OVS_VPORT_ATTR_NAME, &name) || number.length != 4 ||
+	    name.length > sizeof(port->name) || !memchr(name.value, 0, name.length))
+		return;
+	port = port_find(datapath, odp_u32(number.value));
+	if (!port) {
+		port = calloc(1, sizeof(*port));
+		if (!port)
+			return;
+		port->datapath = datapath;
+		port->number = odp_u32(number.value);
+		port->next = ports;
+		ports = port;
+	}
+	memcpy(port->name, name.value, name.length);
+}
+
+/* a number can be given to another port: names are read anew with each that is not known */
+static void ports_read(uint32_t datapath)
+{
+	struct question question = { .generic = { .cmd = OVS_VPORT_CMD_GET, .version = OVS_VPORT_VERSION } };
+	const struct ovs_header header = { .dp_ifindex = datapath };
+	int family = datapath_family(OVS_VPORT_FAMILY);
+
+	if (family < 0)
+		return;
+	question.header.nlmsg_type = family;
+	question.header.nlmsg_flags = NLM_F_DUMP;
+	memcpy(question.more, &header, sizeof(header));
+	ask(&question, sizeof(header), port_take, &datapath);
+}
+
+const char *datapath_port(uint32_t datapath, uint32_t number)
+{
+	static uint64_t asked;
+	struct port *port = port_find(datapath, number);
+
+	if (!port && clock_now() - asked > ASK_AGAIN_NS) {
+		asked = clock_now();
+		ports_read(datapath);
+		port = port_find(datapath, number);
+	}
+	return port ? port->name : NULL;
+}

@@ -1,0 +1,386 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# ovs-megaflows.sh: each miss is one life: text as ovs-dpctl prints it, times, packets, and who ended it.
+# kernels: 5.10 6.1 6.12 7
+# topology: host
+# timeout: 900
+# seconds: 120
+
+. /share/lib.sh
+
+vswitchd=$(< /run/openvswitch/ovs-vswitchd.pid)
+of() { ovs-ofctl -O OpenFlow13,OpenFlow15 "$@"; }
+
+# Lines of the kind "event", "removed" ... of a tool, each by a jq expression.
+records() { # NAME TYPE JQ-EXPRESSION
+	jq -r "select(.type == \"$2\") | $3" "$work/$1.json"
+}
+
+flows_gone() {
+	[ -z "$(ovs-dpctl dump-flows)" ]
+}
+
+# Nothing of what was before is there, nor in ovs-vswitchd's mind
+flows_delete() {
+	ovs-appctl revalidator/purge
+	ovs-dpctl del-flows
+	wait_for 10 flows_gone
+}
+
+frame() { # UDP PORT [LABGEN OPTION...]: one from the peer
+	labgen frames --netns peer --dev vp1 --src 10.0.0.2 --dst 10.0.0.1 --dst-mac 52:54:00:00:00:01 \
+		--dport "$1" --count 1 "${@:2}" > "$work/labgen"
+}
+
+# Bytes as they are, from the peer
+raw() { # HEX
+	local i bytes=
+	for ((i = 0; i < ${#1}; i += 2)); do
+		bytes+="\\x${1:i:2}"
+	done
+	# shellcheck disable=SC2059
+	printf "$bytes" | ip netns exec peer socat -u - INTERFACE:vp1
+}
+
+records_are() { # NAME TYPE N
+	[ "$(records "$1" "$2" 1 | wc -l)" -ge "$3" ]
+}
+
+# ---- one life a miss; packet, thread, latency, end ----
+
+misses=30
+of add-flow br-int 'priority=200,in_port=vp0,udp,tp_dst=7900,actions=output:nic0'
+of add-flow br-int 'priority=200,in_port=vp0,udp,tp_dst=7901,actions=drop'
+flows_delete
+tool_begin all ovs megaflows
+tool_begin old ovs_userspace_megaflow --ip-src 10.0.0.2 --ip-dst 10.0.0.1 --ip-proto 17 --dst-port 7900
+NETSONDE_ATTACH=kp,kr tool_begin probes ovs megaflows --protocol udp --dst-port 7900
+tools_ready
+for ((i = 1; i <= misses; i++)); do
+	flows_delete
+	frame 7900
+	wait_for 20 records_are old event $i || break
+done
+frame 7901
+wait_for 20 records_are all event 1
+nap 2
+for name in all old probes; do
+	is "$misses misses are $misses lives: ${tool_args[$name]}" \
+		"$(records $name event 'select(.packet.udp.dst_port == 7900) | .result' | sort | uniq -c | awk '{ print $1, $2 }')" \
+		"$misses ok"
+	is "each has its upcall, and its packet was sent on: ${tool_args[$name]}" \
+		"$(records $name event 'select(.packet.udp.dst_port == 7900) | "\(.upcall) \(.executed) \(.dev) \(.comm | sub("[0-9]+"; "")) \(.latency_ns > .put_ns and .executed_ns >= .latency_ns)"' | sort -u)" \
+		"true true vp0 handler true"
+	tool_stop $name
+	is "ends in order: ${tool_args[$name]}" "$tool_status" 0 "$(tail -n 3 "$work/$name.err")"
+	is "lost nothing: ${tool_args[$name]}" "$(tool_number $name '.lost | tojson')" '{}'
+done
+is "the filter lets no other flow through" "$(records old event .packet.udp.dst_port | sort -u)" 7900
+is "a flow that drops is put, and its packet goes nowhere" \
+	"$(records all event 'select(.packet.udp.dst_port == 7901) | "\(.actions) \(.executed)"')" "drop false"
+
+# a life of eleven packets: one misses, ten hit; then nobody needs it for ten seconds. A revalidator may remove
+# a flow earlier, when something else has changed: the next one lasts
+life_once() { # NUMBER
+	frame 7900
+	wait_for 20 records_are life event "$1" || return
+	labgen frames --netns peer --dev vp1 --src 10.0.0.2 --dst 10.0.0.1 --dst-mac 52:54:00:00:00:01 \
+		--dport 7900 --count 10 > "$work/labgen"
+	wait_for 60 records_are life removed "$1"
+}
+
+# ovs-vswitchd has a clock of its own in this lab, 100 s ahead of the kernel, by which flows were last used
+ovs-vsctl set Open_vSwitch . other_config:max-idle=110000
+flows_delete
+tool_start life ovs megaflows --dst-port 7900
+for lives in 1 2 3 4 5; do
+	life_once $lives || break
+	[ "$(records life removed .why | tail -n 1)" != idle ] || break
+done
+is "it ends with the packets and bytes that hit it" \
+	"$(records life removed '"\(.comm | sub("[0-9]+"; "")) \(.packets) \(.bytes) \(.age_ns > .idle_ns)"' | sort -u)" \
+	"revalidator 10 1060 true"
+is "and if nobody uses it, because of that" \
+	"$(records life removed '"\(.why) \(.idle_ns > 9e9)"' | tail -n 1)" "idle true" \
+	"$(records life removed '"\(.why) \(.idle_ns)"')"
+frame 7900
+wait_for 20 records_are life event $((lives + 1))
+ovs-dpctl del-flows
+wait_for 20 records_are life removed $((lives + 1))
+is "ovs-dpctl del-flows is a flush" \
+	"$(records life removed '"\(.why) \(.comm) \(.packets)"' | tail -n 1)" "flush ovs-dpctl null"
+tools_stop
+
+# a handler that stands still for a known time
+flows_delete
+tool_start stopped ovs megaflows --dst-port 7900
+kill -STOP "$vswitchd"
+nap 1
+before=$EPOCHREALTIME
+frame 7900
+sent=$EPOCHREALTIME
+nap 3
+continued=$EPOCHREALTIME
+kill -CONT "$vswitchd"
+wait_for 20 records_are stopped event 1
+after=$EPOCHREALTIME
+read -r latency queued < <(records stopped event '"\(.latency_ns) \(.queued_ns)"')
+like "latency is the time that ovs-vswitchd stood still" "$(awk -v latency="$latency" -v queued="$queued" \
+	-v least="${continued/./}" -v sent="${sent/./}" -v before="${before/./}" -v after="${after/./}" 'BEGIN {
+	least = (least - sent) * 1000; most = (after - before) * 1000
+	print (latency >= least && latency <= most ? "yes" : "no"), least, latency, most, queued }')" '^yes'
+
+tools_stop
+
+# ---- text as ovs-dpctl prints it ----
+
+ovs-vsctl set Open_vSwitch . other_config:max-idle=600000 other_config:vlan-limit=2
+ovs-vsctl add-port br-int vx0 -- set interface vx0 type=vxlan options:remote_ip=flow options:key=flow options:local_ip=10.0.0.1 \
+	-- add-port br-int gn0 -- set interface gn0 type=geneve options:remote_ip=flow options:key=flow options:csum=true \
+	-- add-port br-int gr0 -- set interface gr0 type=gre options:remote_ip=flow options:key=flow \
+	-- add-port br-int vx6 -- set interface vx6 type=vxlan options:remote_ip=fd00::3 options:key=7 options:dst_port=4790
+ovs-vsctl -- --id=@br get bridge br-int -- --id=@i create IPFIX 'targets="127.0.0.1:4739"' \
+	-- create Flow_Sample_Collector_Set bridge=@br id=1 ipfix=@i > "$work/ipfix"
+of add-meter br-int meter=1,pktps,bands=type=drop,rate=1000
+of add-meter br-int meter=2,kbps,burst,bands=type=drop,rate=1000,burst_size=100
+of add-group br-int 'group_id=1,type=all,bucket=actions=output:nic0,bucket=actions=set_field:02:00:00:00:00:01->eth_dst,output:LOCAL,bucket=actions=output:nic0'
+of add-group br-int 'group_id=2,type=select,selection_method=dp_hash,bucket=actions=output:nic0,bucket=actions=output:LOCAL'
+of add-group br-int 'group_id=3,type=indirect,bucket=actions=set_field:10.9.9.9->ip_dst,output:nic0'
+of add-tlv-map br-int '{class=0x102,type=0x80,len=4}->tun_metadata0,{class=0x103,type=0x1,len=8}->tun_metadata1'
+
+# A port a row, and what is done with its packets
+actions='
+8001|output:nic0
+8002|output:nic0,LOCAL,output:nic0
+8003|drop
+8004|set_field:02:00:00:00:00:09->eth_dst,output:nic0
+8005|set_field:02:00:00:00:00:08->eth_src,set_field:02:00:00:00:00:09->eth_dst,output:nic0
+8006|set_field:10.8.8.8->ip_src,output:nic0
+8007|set_field:10.8.8.8->ip_src,set_field:10.8.8.9->ip_dst,output:nic0
+8008|set_field:40->ip_dscp,output:nic0
+8009|dec_ttl,output:nic0
+8010|mod_nw_ttl:7,mod_nw_tos:32,output:nic0
+8011|set_field:99->udp_src,output:nic0
+8012|set_field:99->udp_src,set_field:98->udp_dst,output:nic0
+8013|push_vlan:0x8100,set_field:4196->vlan_vid,output:nic0
+8014|push_vlan:0x8100,set_field:4196->vlan_vid,set_field:5->vlan_pcp,output:nic0
+8015|push_vlan:0x88a8,set_field:4296->vlan_vid,output:nic0
+8016|push_vlan:0x8100,set_field:4196->vlan_vid,push_vlan:0x88a8,set_field:4296->vlan_vid,output:nic0
+8017|push_vlan:0x8100,set_field:4196->vlan_vid,output:nic0,pop_vlan,output:LOCAL
+8018|push_mpls:0x8847,set_field:1234->mpls_label,output:nic0
+8019|push_mpls:0x8847,set_field:1234->mpls_label,set_field:5->mpls_tc,push_mpls:0x8847,set_field:77->mpls_label,output:nic0
+8020|set_field:0x1234->pkt_mark,output:nic0
+8021|set_field:77->tun_id,set_field:10.0.0.3->tun_dst,output:vx0
+8022|set_field:78->tun_id,set_field:10.0.0.3->tun_dst,set_field:0x20->ip_dscp,output:vx0
+8023|set_field:79->tun_id,set_field:10.0.0.3->tun_dst,output:gn0
+8024|set_field:80->tun_id,set_field:10.0.0.3->tun_dst,set_field:0xabcd->tun_metadata0,output:gn0
+8025|set_field:81->tun_id,set_field:10.0.0.3->tun_dst,set_field:0xabcd->tun_metadata0,set_field:0x1122334455667788->tun_metadata1,output:gn0
+8026|set_field:82->tun_id,set_field:10.0.0.3->tun_dst,output:gr0
+8027|set_field:83->tun_id,set_field:10.0.0.3->tun_dst,output:vx0,set_field:84->tun_id,output:gn0,output:nic0
+8028|output:vx6
+8029|ct(commit,zone=5),output:nic0
+8030|ct(commit,zone=6,exec(set_field:0x17->ct_mark)),output:nic0
+8031|ct(commit,zone=7,exec(set_field:0x1234567890abcdef->ct_label)),output:nic0
+8032|ct(table=1,zone=8)
+8033|ct(commit,table=1,zone=9,exec(set_field:0x1/0xff->ct_mark))
+8034|ct(commit,zone=10,nat(src=10.7.7.7)),output:nic0
+8035|ct(commit,zone=11,nat(src=10.7.7.7-10.7.7.9:5000-6000,random)),output:nic0
+8036|ct(commit,zone=12,nat(dst=10.7.7.7:80)),output:nic0
+8037|ct(commit,zone=13,nat(dst=10.7.7.7-10.7.7.9,persistent,hash)),output:nic0
+8038|ct(table=1,zone=14,nat)
+8039|ct(commit,force,zone=15),output:nic0
+8040|ct_clear,ct(table=1)
+8041|group:1
+8042|group:2
+8043|group:3
+8044|meter:1,output:nic0
+8045|meter:2,output:nic0,LOCAL
+8046|sample(probability=65535,collector_set_id=1,obs_domain_id=2,obs_point_id=3),output:nic0
+8047|sample(probability=32768,collector_set_id=1,obs_domain_id=2,obs_point_id=3),output:nic0
+8048|sample(probability=6553,collector_set_id=1,obs_domain_id=9,obs_point_id=8,sampling_port=nic0,egress),output:nic0
+8049|controller
+8050|controller(max_len=128,id=7),output:nic0
+8051|output(port=nic0,max_len=100),LOCAL
+8052|clone(set_field:10.6.6.6->ip_dst,output:nic0),LOCAL
+8053|clone(ct(commit,zone=3),output:nic0),output:nic0
+8054|check_pkt_larger(300)->NXM_NX_REG0[0],resubmit(,2)
+8055|move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],set_field:02:00:00:00:00:01->eth_src,IN_PORT
+8056|FLOOD
+8057|ALL
+8058|NORMAL
+8059|set_field:10.0.0.77->ip_dst,ct(commit,zone=21,exec(set_field:0x5->ct_mark)),set_field:10.0.0.78->ip_dst,output:nic0
+8060|output:nic0,push_vlan:0x8100,set_field:4100->vlan_vid,output:nic0,set_field:4101->vlan_vid,output:nic0,pop_vlan,output:nic0
+'
+# a command of several parts: 300 outputs
+long=
+for ((i = 0; i < 150; i++)); do
+	long+=output:nic0,LOCAL,
+done
+actions+="8061|${long%,}"
+while IFS='|' read -r port list; do
+	[ -z "$port" ] || echo "table=0,priority=100,in_port=vp0,udp,tp_dst=$port,actions=$list"
+done <<< "$actions" > "$work/flows"
+cat >> "$work/flows" <<'END'
+table=1,ct_state=+new+trk,ct_zone=8,udp,actions=ct(commit,zone=8),output:nic0
+table=1,ct_state=+trk,ct_mark=0x1/0xff,udp,actions=ct_clear,output:nic0
+table=1,ct_state=+trk-inv,ct_zone=14,udp,ct_nw_src=10.0.0.2,ct_nw_proto=17,actions=output:LOCAL
+table=1,priority=0,actions=drop
+table=2,reg0=0x1,udp,actions=set_field:9->ip_dscp,output:nic0
+table=2,reg0=0,udp,actions=output:LOCAL
+table=0,priority=100,in_port=vp0,udp6,tp_dst=8001,actions=output:nic0
+table=0,priority=100,in_port=vp0,udp6,tp_dst=8002,actions=set_field:fd00::77->ipv6_dst,output:nic0
+table=0,priority=100,in_port=vp0,udp6,tp_dst=8003,actions=set_field:fd00::76->ipv6_src,set_field:0x123->ipv6_label,dec_ttl,output:nic0
+table=0,priority=100,in_port=vp0,udp6,tp_dst=8004,actions=ct(commit,zone=31,nat(src=fd00::70-fd00::79)),output:nic0
+table=0,priority=100,in_port=vp0,udp6,tp_dst=8005,actions=ct(commit,zone=32,nat(src=[fd00::70]:5000-6000)),output:nic0
+table=0,priority=100,in_port=vp0,udp6,tp_dst=8006,actions=ct(table=1,zone=33)
+table=0,priority=100,in_port=vp0,udp6,tp_dst=8007,ipv6_src=fd00::/64,ipv6_label=0x5/0xf,actions=mod_nw_tos:16,output:nic0
+table=0,priority=100,in_port=vp0,tcp,tp_dst=8001,actions=output:nic0
+table=0,priority=100,in_port=vp0,tcp,tp_dst=8002,tcp_flags=+syn-ack,actions=set_field:99->tcp_dst,output:nic0
+table=0,priority=100,in_port=vp0,tcp,tp_dst=8003,actions=ct(commit,zone=40,alg=ftp),output:nic0
+table=0,priority=100,in_port=vp0,sctp,actions=output:nic0
+table=0,priority=100,in_port=vp0,icmp,icmp_type=13,actions=output:nic0
+table=0,priority=100,in_port=vp0,icmp6,icmp_type=140,actions=output:nic0
+table=0,priority=100,in_port=vp0,icmp6,icmp_type=135,nd_target=fd00::99,actions=output:nic0
+table=0,priority=100,in_port=vp0,arp,arp_tpa=10.0.0.99,actions=set_field:2->arp_op,move:NXM_NX_ARP_SHA[]->NXM_NX_ARP_THA[],set_field:02:00:00:00:00:99->arp_sha,set_field:10.0.0.99->arp_spa,IN_PORT
+table=0,priority=100,in_port=vp0,arp,arp_tpa=10.0.0.98,actions=output:nic0
+table=0,priority=110,in_port=vp0,dl_vlan=100,actions=pop_vlan,output:nic0
+table=0,priority=110,in_port=vp0,dl_vlan=101,dl_vlan_pcp=3,actions=set_field:4297->vlan_vid,output:nic0
+table=0,priority=110,in_port=vp0,dl_vlan=102,udp,tp_dst=8001,actions=output:nic0
+table=0,priority=110,in_port=vp0,dl_vlan=103,actions=pop_vlan,output:nic0
+table=0,priority=110,in_port=vp0,dl_vlan=104,actions=output:nic0
+table=0,priority=120,in_port=vp0,ip,nw_frag=first,udp,actions=output:nic0
+table=0,priority=120,in_port=vp0,ip,nw_frag=later,actions=output:LOCAL
+table=0,priority=100,in_port=vp0,mpls,mpls_label=16,actions=pop_mpls:0x0800,output:nic0
+table=0,priority=100,in_port=vp0,mpls,mpls_label=17,mpls_bos=1,actions=set_field:18->mpls_label,output:nic0
+table=0,priority=100,in_port=vp0,dl_type=0x88b5,actions=output:nic0
+table=0,priority=100,in_port=vp0,dl_type=0x05ff,actions=output:nic0
+table=0,priority=100,in_port=vp0,dl_dst=01:80:c2:00:00:0e,actions=output:nic0
+table=0,priority=100,in_port=vp0,dl_dst=01:00:5e:00:00:00/ff:ff:ff:00:00:00,actions=output:nic0
+table=0,priority=100,in_port=vx0,actions=output:nic0
+table=0,priority=100,in_port=gn0,tun_id=0x5/0xff,actions=output:nic0
+table=0,priority=100,in_port=gn0,tun_metadata0=0xabcd,actions=output:LOCAL
+table=0,priority=100,in_port=gr0,tun_src=10.0.0.0/24,actions=output:nic0
+END
+of add-flows br-int "$work/flows" || not_ok "the flows are accepted"
+
+# Its own packets come back by the tunnels; the neighbour answers at once
+tunnels_send() {
+	in_ns nicpeer ip link add px type vxlan id 500 local 10.0.0.3 remote 10.0.0.1 dstport 4789
+	in_ns nicpeer ip link add pg type geneve id 5 remote 10.0.0.1
+	in_ns nicpeer ip link add pr type gretap key 9 local 10.0.0.3 remote 10.0.0.1
+	local dev
+	for dev in px pg pr; do
+		in_ns nicpeer ip link set $dev up
+		labgen frames --netns nicpeer --dev $dev --src 10.4.4.1 --dst 10.4.4.2 --dst-mac 02:00:00:00:00:44 \
+			--dport 9000 --count 1 > "$work/labgen"
+	done
+}
+
+traffic() {
+	local port
+	while IFS='|' read -r port _; do
+		[ -z "$port" ] || frame "$port"
+	done <<< "$actions"
+	frame 8054 --size 400
+	for port in 8001 8002 8003 8004 8005 8006 8007; do
+		labgen frames --netns peer --dev vp1 --src fd00::2 --dst fd00::1 --dst-mac 52:54:00:00:00:01 \
+			--dport $port --count 1 > "$work/labgen"
+	done
+	for port in 8001 8002 8003; do
+		frame $port --protocol tcp
+	done
+	frame 0 --protocol 132
+	frame 0 --protocol icmp --icmp-type 13
+	labgen frames --netns peer --dev vp1 --src fd00::2 --dst fd00::1 --protocol icmp --icmp-type 140 > "$work/labgen"
+	labgen arp --netns peer --dev vp1 --src 10.0.0.2 --dst 10.0.0.99 --count 1 > "$work/labgen"
+	labgen arp --netns peer --dev vp1 --src 10.0.0.2 --dst 10.0.0.98 --count 1 > "$work/labgen"
+	frame 8001 --vlan 100
+	frame 8001 --vlan 101:3
+	frame 8001 --vlan 102
+	frame 8001 --vlan 103 --vlan 203
+	frame 8001 --vlan 104 --vlan 204
+	frame 8001 --size 3000 --fragments 3
+	# neighbour solicitation for fd00::99, MPLS with one label and with two, types without a name, multicast
+	local macs=525400000001525400000002 ip=4500002000014000401100000a0000020a000001 udp=11112222000c000000000000
+	raw 3333ff00009952540000000286dd6000000000203afffd000000000000000000000000000002ff0200000000000000000001ff0000998700000000000000fd0000000000000000000000000000990101525400000002
+	raw "${macs}884700010140$ip$udp"
+	raw "${macs}884700011140$ip$udp"
+	raw "${macs}88470001004000013140$ip$udp"
+	raw "${macs}88b5$(printf '%092d' 0)"
+	raw "${macs}0026424203$(printf '%086d' 0)"
+	raw "0180c200000e52540000000288cc$(printf '%092d' 0)"
+	labgen frames --netns peer --dev vp1 --src 10.0.0.2 --dst 224.1.2.3 --dst-mac 01:00:5e:01:02:03 \
+		--dport 9999 --count 1 > "$work/labgen"
+	tunnels_send
+}
+
+# ufid|key|actions of each flow that ovs-dpctl lists
+dump_read() { # FILE
+	ovs-dpctl dump-flows -m |
+		sed -n 's/^\(ufid:[^,]*\), \(.*\), packets:[0-9]*, .*, actions:\(.*\)$/\1|\2|\3/p' | sort > "$1"
+}
+
+# What the tool says of the same flows: the last word on each
+lives_read() { # NAME FILE
+	jq -rs '[.[] | select(.type == "event" or .type == "changed")] | group_by(.ufid)[] |
+		(map(select(.key)) | last) as $put | "\($put.ufid)|\($put.key)|\(last.actions)"' \
+		"$work/$1.json" | sort > "$2"
+}
+
+lives_are() { # NAME FILE: all of these flows have been reported
+	lives_read "$1" "$work/lives"
+	[ -z "$(comm -23 <(cut -d'|' -f1 "$2") <(cut -d'|' -f1 "$work/lives"))" ]
+}
+
+compare() { # NAME TITLE LEAST
+	local same
+	dump_read "$work/dump"
+	wait_for 30 lives_are "$1" "$work/dump"
+	lives_read "$1" "$work/lives"
+	same=$(comm -12 "$work/dump" "$work/lives" | wc -l)
+	is "$2: each flow that ovs-dpctl lists has the same text" \
+		"$(comm -23 "$work/dump" "$work/lives")" "" \
+		"$(comm -23 "$work/dump" "$work/lives" | while IFS='|' read -r ufid _; do
+			grep -h "^$ufid" "$work/dump" "$work/lives"
+		done | head -n 20)"
+	[ "$same" -ge "$3" ] && ok "$2: these are at least $3" || not_ok "$2: these are at least $3" "$same"
+}
+
+flows_delete
+tool_start text ovs megaflows --raw
+tool_start ping ovs megaflows --protocol icmp --src-ip 10.0.0.9
+traffic
+nap 1
+compare text "flows of all kinds" 80
+is "a command of several parts is whole" "$(records text event 'select(.packet.udp.dst_port == 8061) | .actions | split(",") | length')" 300
+if [ -n "${LAB_VECTORS-}" ]; then
+	ovs-dpctl show | sed -n 's/^ *port \([0-9]*\): \([^ ]*\).*/\1 \2/p' > out/ports
+	cp "$work/dump" out/dump
+	cp "$work/text.json" out/text.json
+fi
+# words for each action and each part of a key that was there
+for word in 'tunnel(' 'geneve({' 'ct(commit' 'nat(src' 'nat(dst' 'set(ipv4(' 'set(eth(' 'set(tunnel(' 'set(ipv6(' 'sample(' \
+	'meter(' 'clone(' 'check_pkt_len(' 'recirc(' 'hash(' 'push_vlan(' 'pop_vlan' 'push_mpls(' 'pop_mpls(' 'encap(' 'trunc(' \
+	'controller(' 'ct_clear' 'set(skb_mark(' 'arp(' 'nd(' 'mpls(' 'sctp(' 'tcp_flags(' 'icmpv6(' 'frag=later' 'ct_tuple4(' \
+	'set(udp(' 'label=' 'helper=ftp' 'flow_sample('; do
+	grep -qF "$word" "$work/dump" && ok "among them: $word" || not_ok "among them: $word"
+done
+
+# a flow whose actions change while it lives
+of mod-flows br-int 'in_port=vp0,udp,tp_dst=8001,actions=output:LOCAL'
+wait_for 20 records_are text changed 1
+compare text "after its actions changed" 80
+
+# sampling of the whole bridge
+ovs-vsctl -- --id=@s create sFlow agent=lo 'targets="127.0.0.1:6343"' sampling=10 -- set bridge br-int sflow=@s > "$work/sflow"
+flows_delete
+frame 8001
+frame 8013
+frame 8002
+wait_for 20 records_are text event 3
+nap 1
+compare text "with sFlow" 3
+grep -qF 'sFlow(' "$work/dump" && ok "among them: sFlow(" || not_ok "among them: sFlow(" "$(cat "$work/dump")"
+is "a filter for other packets shows none of this" "$(records ping event 1 | wc -l)" 0
+tools_stop
+finish
