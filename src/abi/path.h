@@ -142,6 +142,8 @@ struct path_flight {
 
 /** Flights whose keys hash alike: the keys first, so that a miss touches one cache line. */
 #define PATH_WAYS 4
+/* as key, while what a flight has counted is added up: another CPU must not count it as evicted then */
+#define PATH_ENDING 1
 struct path_bucket {
 	__u64 key[PATH_WAYS];	/* skb->head, in ovs-vswitchd a hash of the headers below 1 << 63; 0: free */
 	struct path_flight flight[PATH_WAYS];

@@ -371,6 +371,8 @@ __noinline int flight_count(__u32 index, __u32 fate)
 	if (!bucket || !here)
 		return 0;
 	flight = &bucket->flight[index & (PATH_WAYS - 1)];
+	if (fate != FLIGHT_GOES_ON)
+		bucket->key[index & (PATH_WAYS - 1)] = PATH_ENDING;
 	if (fate == FATE_none) {
 		__sync_fetch_and_add(&here->counts.ended, 1);
 		if (!cfg_details)
@@ -424,10 +426,14 @@ static __always_inline bool flight_claim(struct path_slot *slot, __u64 key)
 			oldest = way;
 	}
 	oldest &= PATH_WAYS - 1;
+	if (bucket->key[oldest] == PATH_ENDING)
+		oldest = (oldest + 1) & (PATH_WAYS - 1);
 	slot->key = &bucket->key[oldest];
 	slot->flight = &bucket->flight[oldest];
 	slot->index = set * PATH_WAYS + oldest;
-	flight_end(slot, FATE_evicted);
+	/* it may have ended on another CPU since */
+	if (*slot->key)
+		flight_end(slot, FATE_evicted);
 claimed:
 	*slot->key = key;
 	return true;
@@ -523,6 +529,9 @@ struct path_end {
 	__u32 fate, reason;
 };
 
+/* not on the stack, where each byte counts */
+static const struct path_end path_arrived = { .fate = FATE_none };
+
 static __always_inline void event_fill(struct path_packet *event, __u32 index, const struct path_flight *flight,
 				       const struct path_end *end)
 {
@@ -612,11 +621,9 @@ static __noinline int flight_is_slow(struct path_flight *flight)
 static __always_inline void path_finish(void *ctx, enum sonde_access access, struct sk_buff *skb,
 					struct path_slot *slot)
 {
-	const struct path_end end = { .fate = FATE_none };
-
 	flight_count(slot->index, FATE_none);
 	if (cfg_details && flight_is_slow(slot->flight))
-		path_event(ctx, access, skb, slot, &end);
+		path_event(ctx, access, skb, slot, &path_arrived);
 	flight_free(slot);
 }
 
@@ -986,11 +993,8 @@ static __always_inline int stage_fast(void *ctx, struct sk_buff *skb, __u32 wher
 	}
 	if (!(flags & FLAG_ends))
 		return 0;
-	if (flags & FLAG_details && flight_is_slow(flight)) {
-		const struct path_end end = { .fate = FATE_none };
-
-		event_direct(ctx, skb, set * PATH_WAYS, flight, &end);
-	}
+	if (flags & FLAG_details && flight_is_slow(flight))
+		event_direct(ctx, skb, set * PATH_WAYS, flight, &path_arrived);
 	flight_count(set * PATH_WAYS, FATE_none);
 	bucket->key[0] = 0;
 	return 0;
@@ -1531,7 +1535,6 @@ static __noinline int hand_step(struct path_flight *flight, __u32 index, __u32 f
 /* a packet arrives in the guest: no skb is left, so user space reads the headers out of the trace's bytes */
 static __always_inline void hand_event(void *ctx, struct path_flight *flight, __u32 index)
 {
-	const struct path_end end = { .fate = FATE_none };
 	struct path_packet *event;
 
 	if (!event_wanted())
@@ -1540,7 +1543,7 @@ static __always_inline void hand_event(void *ctx, struct path_flight *flight, __
 	if (!event)
 		return;
 	event->packet.length = 0;
-	event_fill(event, index, flight, &end);
+	event_fill(event, index, flight, &path_arrived);
 	event_submit(ctx, event, sizeof(*event));
 }
 
@@ -2108,10 +2111,16 @@ static __always_inline int freed_do(void *ctx, enum sonde_access access, struct 
 		__u64 *count, one = 1;
 
 		count = bpf_map_lookup_elem(&path_drops, &drop);
-		if (count)
+		if (count) {
 			__sync_fetch_and_add(count, 1);
-		else if (bpf_map_update_elem(&path_drops, &drop, &one, BPF_NOEXIST))
-			loss_add(LOSS_rows);
+		} else if (bpf_map_update_elem(&path_drops, &drop, &one, BPF_NOEXIST)) {
+			/* another CPU may have made the row since */
+			count = bpf_map_lookup_elem(&path_drops, &drop);
+			if (count)
+				__sync_fetch_and_add(count, 1);
+			else
+				loss_add(LOSS_rows);
+		}
 	}
 	path_lose(ctx, access, skb, &slot, end);
 	return 0;

@@ -589,13 +589,13 @@ static uint64_t sweep(struct run *run, uint64_t now)
 			struct path_flight *flight = &bucket->flight[way];
 			uint64_t key = bucket->key[way];
 
-			if (!key)
+			if (!key || key == PATH_ENDING)
 				continue;
 			left++;
 			if (now - flight->first < state->timeout_ns || now < flight->first)
 				continue;
 			/* it may end just now */
-			if (!__atomic_compare_exchange_n(&bucket->key[way], &key, 0, false,
+			if (!__atomic_compare_exchange_n(&bucket->key[way], &key, PATH_ENDING, false,
 							 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 				continue;
 			left--;
@@ -605,6 +605,7 @@ static uint64_t sweep(struct run *run, uint64_t now)
 				flows_timed_out(run, set * PATH_WAYS + way);
 			if (state->lost)
 				state->lost(run, flight, set * PATH_WAYS + way);
+			__atomic_store_n(&bucket->key[way], 0, __ATOMIC_SEQ_CST);
 		}
 	}
 	return left;
@@ -637,7 +638,7 @@ void path_ending(struct run *run)
 	/* the stages that the others have passed */
 	for (uint32_t set = 0; set < state->bucket_count; set++) {
 		for (int way = 0; way < PATH_WAYS; way++) {
-			if (state->buckets[set].key[way])
+			if (state->buckets[set].key[way] > PATH_ENDING)
 				flight_add(state, &state->buckets[set].flight[way]);
 		}
 	}
