@@ -138,7 +138,7 @@ peer_nic() {
 # vhost-net. Its IPv6 address is fd00::N for the IPv4 address x.y.z.N. $GUEST_MODULES: names of
 # further kernel modules that it loads. $GUEST_MEM: MiB (320).
 guest_up() {
-	local n=$1 ip4=$2 q=$3 ip6 mac mq= nq= i m g boot extra ports=()
+	local n=$1 ip4=$2 q=$3 ip6 mac mq= nq= i m g boot extra ports=() qemu append queues=
 	shift 3
 	boot=/lib/modules/$(uname -r)/boot
 	g=/run/guest/$n
@@ -175,29 +175,49 @@ guest_up() {
 		ports+=(-chardev "pipe,id=run$i,path=$g/p$i"
 			-device "virtserialport,chardev=run$i,name=run$i")
 	done
+	append="console=ttyS0 quiet mitigations=off panic=-1 tsc=reliable no_timer_check nokaslr audit=0"
+	append+=" rdinit=/init"
 	# kvm64, since with the host's CPU model some kernels die under emulated nesting
-	qemu-system-x86_64 -M q35,i8042=off,usb=off -accel kvm -cpu kvm64 -smp "$q" \
-		-m "${GUEST_MEM:-320}" -nodefaults -no-user-config -display none -no-reboot \
-		-serial "file:$g/console" -kernel "$boot/vmlinux" -initrd "$g/initrd" \
-		-append "console=ttyS0 quiet mitigations=off panic=-1 tsc=reliable no_timer_check \
-			nokaslr audit=0 rdinit=/init lab.name=$n lab.ip4=$ip4 lab.ip6=$ip6" \
-		-netdev "tap,id=n0,ifname=tap-$n,script=no,downscript=no,vhost=on$nq" \
-		-device "virtio-net-pci,netdev=n0,mac=$mac,romfile=$mq" \
-		-device virtio-serial-pci "${ports[@]}" \
-		-pidfile "$g/pid" "$@" < /dev/null > "$g/qemu.out" 2>&1 &
-	echo $! > "$g/qemu.pid"
-	if ! lab_wait 20 guest_started "$g" || ! guest_alive "$g" ||
-	   ! i=$(LAB_GUEST_TIMEOUT=240 guest_run "$n" 'cat /run/queues'); then
-		echo "lab: guest $n did not start; QEMU and its console say:" >&2
+	qemu=(qemu-system-x86_64 -M q35,i8042=off,usb=off -accel kvm -cpu kvm64 -smp "$q"
+		-m "${GUEST_MEM:-320}" -nodefaults -no-user-config -display none -no-reboot
+		-serial "file:$g/console" -kernel "$boot/vmlinux" -initrd "$g/initrd"
+		-append "$append lab.name=$n lab.ip4=$ip4 lab.ip6=$ip6"
+		-netdev "tap,id=n0,ifname=tap-$n,script=no,downscript=no,vhost=on$nq"
+		-device "virtio-net-pci,netdev=n0,mac=$mac,romfile=$mq"
+		-device virtio-serial-pci "${ports[@]}"
+		-pidfile "$g/pid" "$@")
+	for i in 1 2 3; do
+		rm -f "$g/pid"
+		"${qemu[@]}" < /dev/null > "$g/qemu.out" 2>&1 &
+		echo $! > "$g/qemu.pid"
+		guest_watch "$g" &
+		if lab_wait 20 guest_started "$g" && guest_alive "$g" &&
+		   queues=$(LAB_GUEST_TIMEOUT=120 guest_run "$n" 'cat /run/queues'); then
+			break
+		fi
+		kill -9 "$(< "$g/qemu.pid")" 2> /dev/null
+		echo "lab: guest $n did not start ($i); QEMU and its console say:" >&2
 		tail -n 10 "$g/qemu.out" "$g/console" >&2
-		return 1
-	fi
-	if [ "$i" != "$q" ]; then
-		echo "lab: guest $n has $i queues, not $q" >&2
+	done
+	touch "$g/watched"
+	if [ "$queues" != "$q" ]; then
+		echo "lab: guest $n has ${queues:-no} queues, not $q" >&2
 		return 1
 	fi
 	lab_guests+=("$n")
 	lab_nodes+=("$n eth0 ${ip4%/*} ${ip6%/*} $mac")
+}
+
+# Nested under the emulator, KVM now and then cannot emulate an instruction of the guest's start: QEMU
+# says so and stops the guest for ever. Ends such a QEMU, so that guest_up starts it once more.
+guest_watch() { # DIR
+	while [ ! -e "$1/watched" ] && guest_alive "$1"; do
+		if grep -qs 'KVM internal error' "$1/qemu.out"; then
+			kill -9 "$(< "$1/qemu.pid")"
+			return
+		fi
+		busybox usleep 500000
+	done
 }
 
 guest_alive() {

@@ -398,7 +398,9 @@ __noinline int flight_count(__u32 index, __u32 fate)
 static __always_inline void flight_end(struct path_slot *slot, enum path_fate fate)
 {
 	flight_count(slot->index, fate);
-	flight_free(slot);
+	/* another CPU may have taken the way for its packet meanwhile */
+	if (*slot->key == PATH_ENDING)
+		flight_free(slot);
 }
 
 /**
@@ -624,7 +626,8 @@ static __always_inline void path_finish(void *ctx, enum sonde_access access, str
 	flight_count(slot->index, FATE_none);
 	if (cfg_details && flight_is_slow(slot->flight))
 		path_event(ctx, access, skb, slot, &path_arrived);
-	flight_free(slot);
+	if (*slot->key == PATH_ENDING)
+		flight_free(slot);
 }
 
 static __always_inline int echo_key(enum sonde_access access, struct sk_buff *skb, bool request, __u64 *key)
@@ -996,7 +999,8 @@ static __always_inline int stage_fast(void *ctx, struct sk_buff *skb, __u32 wher
 	if (flags & FLAG_details && flight_is_slow(flight))
 		event_direct(ctx, skb, set * PATH_WAYS, flight, &path_arrived);
 	flight_count(set * PATH_WAYS, FATE_none);
-	bucket->key[0] = 0;
+	if (bucket->key[0] == PATH_ENDING)
+		bucket->key[0] = 0;
 	return 0;
 slow:
 	return stage_direct(ctx, skb, where);

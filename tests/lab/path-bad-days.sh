@@ -273,10 +273,12 @@ ovs_is_gone() {
 
 small_verdict() {
 	is "too small a table: all began" "$(total small .begun)" 600
-	balanced small "too small a table"
-	is "too small a table: the others were evicted" \
-		"$(total small '"\(.not_ended.evicted + .ended) \(.not_ended | keys)"')" \
-		'600 ["evicted"]'
+	# a packet that begins may take the place of one that ends on the other CPU just then
+	is "too small a table: the others were evicted, but for a few that two CPUs met at" \
+		"$(total small '(600 - .not_ended.evicted - .ended | fabs) <= 3')" true \
+		"$(total small '"\(.ended) \(.not_ended) lost by us \(.lost_by_us)"')"
+	is "too small a table: and those are said" "$(total small \
+		'"\(600 - .ended - ([.not_ended[]] | add) - .in_flight - .lost_by_us)"')" 0
 	is "too small a table: not more than it has room for ended" \
 		"$(total small '.ended > 0 and .ended <= 64')" true
 	is "too small a table: those that ended have their delay" \
