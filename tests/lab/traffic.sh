@@ -129,7 +129,7 @@ flows_case() {
 	tools_ready
 	flows_send
 	nap 1
-	is "--count 5 ends by itself" "$(wait_for 30 tool_is_gone few && echo gone)" gone
+	is "--count 5 ends by itself" "$(wait_for 90 tool_is_gone few && echo gone)" gone
 	tool_wait few
 	is "--count 5: five events, exit status 0" "$(tool_number few .events)/$tool_status" "5/0"
 	tools_stop
