@@ -398,11 +398,25 @@ static int status_of(int err)
 	return EXIT_FAILED;
 }
 
+/* --btf, before all other options: libbpf wants it when the object is opened, and options are written into the object */
+static void btf_find(struct run *run, int argc, char **argv)
+{
+	static const char name[] = "--btf";
+
+	for (int i = 0; i < argc; i++) {
+		if (!strcmp(argv[i], name) && i + 1 < argc)
+			run->btf_path = argv[i + 1];
+		else if (!strncmp(argv[i], name, strlen(name)) && argv[i][strlen(name)] == '=')
+			run->btf_path = argv[i] + strlen(name) + 1;
+	}
+}
+
 /* Returns an exit status, or -1 to go on. */
 static int prepare(struct run *run, int argc, char **argv)
 {
 	int err;
 
+	btf_find(run, argc, argv);
 	if (object_open(run))
 		return EXIT_FAILED;
 	run->filter = object_rodata(run, "flt");
