@@ -1556,15 +1556,19 @@ static __noinline int hand_arrive(void *ctx, struct path_worker *worker, __u64 k
 	__u32 set = index / PATH_WAYS, way = index % PATH_WAYS;
 	struct path_bucket *bucket = bpf_map_lookup_elem(&buckets, &set);
 	struct path_flight *flight;
+	__u64 used = worker->used;
 
 	/* given up or evicted meanwhile */
 	if (!bucket || bucket->key[way & (PATH_WAYS - 1)] != key)
 		return 0;
 	flight = &bucket->flight[way & (PATH_WAYS - 1)];
-	hand_step(flight, index, STAGE_vhost, STAGE_used, worker->used);
-	if (worker->irqfd)
+	/* where tasks are preempted a program may be skipped: then it is told from its return */
+	if (used < flight->last)
+		used = bpf_ktime_get_ns();
+	hand_step(flight, index, STAGE_vhost, STAGE_used, used);
+	if (worker->irqfd >= used)
 		hand_step(flight, index, STAGE_used, STAGE_irqfd, worker->irqfd);
-	if (worker->inject)
+	if (worker->irqfd >= used && worker->inject >= worker->irqfd)
 		hand_step(flight, index, STAGE_irqfd, STAGE_inject, worker->inject);
 	flight_count(index, FATE_none);
 	if (cfg_details && flight_is_slow(flight))
