@@ -359,7 +359,7 @@ static __always_inline void flow_note(enum sonde_access access, struct sk_buff *
 
 /*
  * What became of a flight (FATE_none: it has arrived) and the times between its stages are added to what this
- * CPU counts. Called by number: such a function is verified once, not at each call.
+ * CPU counts; then its way is free. Called by number: such a function is verified once, not at each call.
  */
 __noinline int flight_count(__u32 index, __u32 fate)
 {
@@ -381,16 +381,17 @@ __noinline int flight_count(__u32 index, __u32 fate)
 	} else if (fate < FATE_MAX) {
 		__sync_fetch_and_add(&here->counts.fates[fate & (PATH_FATES - 1)], 1);
 	}
-	if (cfg_details)
-		return 0;
 	if (cfg_flows)
 		flow_count(index, fate);
-	hops = flight->hops;
+	hops = cfg_details ? 0 : flight->hops;
 	for (__u32 i = 1; i < PATH_HOPS; i++) {
 		if (i >= hops)
 			break;
 		path_add(here, flight->mark[i].cell, flight->at[i] - flight->at[i - 1]);
 	}
+	/* another CPU may have taken the way for its packet meanwhile */
+	if (bucket->key[index & (PATH_WAYS - 1)] == PATH_ENDING)
+		bucket->key[index & (PATH_WAYS - 1)] = 0;
 	return 0;
 }
 
@@ -398,9 +399,6 @@ __noinline int flight_count(__u32 index, __u32 fate)
 static __always_inline void flight_end(struct path_slot *slot, enum path_fate fate)
 {
 	flight_count(slot->index, fate);
-	/* another CPU may have taken the way for its packet meanwhile */
-	if (*slot->key == PATH_ENDING)
-		flight_free(slot);
 }
 
 /**
@@ -623,11 +621,9 @@ static __noinline int flight_is_slow(struct path_flight *flight)
 static __always_inline void path_finish(void *ctx, enum sonde_access access, struct sk_buff *skb,
 					struct path_slot *slot)
 {
-	flight_count(slot->index, FATE_none);
 	if (cfg_details && flight_is_slow(slot->flight))
 		path_event(ctx, access, skb, slot, &path_arrived);
-	if (*slot->key == PATH_ENDING)
-		flight_free(slot);
+	flight_count(slot->index, FATE_none);
 }
 
 static __always_inline int echo_key(enum sonde_access access, struct sk_buff *skb, bool request, __u64 *key)
@@ -999,8 +995,6 @@ static __always_inline int stage_fast(void *ctx, struct sk_buff *skb, __u32 wher
 	if (flags & FLAG_details && flight_is_slow(flight))
 		event_direct(ctx, skb, set * PATH_WAYS, flight, &path_arrived);
 	flight_count(set * PATH_WAYS, FATE_none);
-	if (bucket->key[0] == PATH_ENDING)
-		bucket->key[0] = 0;
 	return 0;
 slow:
 	return stage_direct(ctx, skb, where);
@@ -1570,10 +1564,9 @@ static __noinline int hand_arrive(void *ctx, struct path_worker *worker, __u64 k
 		hand_step(flight, index, STAGE_used, STAGE_irqfd, worker->irqfd);
 	if (worker->irqfd >= used && worker->inject >= worker->irqfd)
 		hand_step(flight, index, STAGE_irqfd, STAGE_inject, worker->inject);
-	flight_count(index, FATE_none);
 	if (cfg_details && flight_is_slow(flight))
 		hand_event(ctx, flight, index);
-	bucket->key[way & (PATH_WAYS - 1)] = 0;
+	flight_count(index, FATE_none);
 	return 0;
 }
 
