@@ -81,6 +81,19 @@ tools_stop() {
 	done
 }
 
+# Ends these, or all that run, at once, since each takes seconds to detach; each must end in order.
+tools_end() { # [NAME...]
+	local name names=("$@")
+	[ $# -gt 0 ] || names=("${!tool_pids[@]}")
+	for name in "${names[@]}"; do
+		kill -INT "${tool_pids[$name]}"
+	done
+	for name in "${names[@]}"; do
+		tool_wait "$name"
+		is "ends in order: ${tool_args[$name]}" "$tool_status" 0 "$(tail -n 3 "$work/$name.err")"
+	done
+}
+
 # ---- its output ----
 
 # Each event of "drop packets", or each row of the total of "drop stacks", as one line
@@ -189,6 +202,71 @@ judge() { # NAME EXPECTATIONS: one test line a fault
 
 judge_briefly() { # NAME EXPECTATIONS: one test line for all
 	is "all of it: ${tool_args[$1]}" "$(verdicts "$1" "$2" | grep -v '^ok')" ""
+}
+
+# ---- what the path tools said ----
+
+total() { # NAME JQ-EXPRESSION over the last totals of "path summary"
+	jq -r "select(.type == \"total\") | $2" "$work/$1.json"
+}
+
+balanced() { # NAME TITLE: begun = ended + what became of the others, and nothing is lost by us
+	is "$2: begun = ended + accounted for" "$(total "$1" '
+		"\(.begun - .ended - ([.not_ended[]] | add // 0) - .in_flight) \(.lost_by_us)"')" "0 0" \
+		"$(total "$1" '"begun \(.begun) ended \(.ended) \(.not_ended) in flight \(.in_flight)"')"
+}
+
+ledger() { # NAME: begun, and what became of them
+	total "$1" '"begun \(.begun) ended \(.ended) \(.not_ended | tojson) " +
+		"in flight \(.in_flight) lost \(.lost_by_us)"'
+}
+
+expect_all() { # NAME TITLE N: all began and ended
+	is "$2: $3 began and ended" "$(ledger "$1")" "begun $3 ended $3 {} in flight 0 lost 0" \
+		"$(total "$1" '.drops | tojson')"
+}
+
+expect_sums() { # NAME TITLE: only where each packet ended
+	is "$2: the stages' times add up to the path's" "$(jq -rs '
+		map(select(.scope == "total")) |
+		(map(select(.type == "stage" or .way == "other") | .sum_ns) | add) as $stages |
+		(map(select(.way == "direct" or .way == "upcall") | .sum_ns) | add) as $path |
+		if $stages == $path then "equal" else "\($stages) and \($path)" end' "$work/$1.json")" equal
+}
+
+# ---- what others count ----
+
+device() { # NAME COUNTER
+	echo "$(< "/sys/class/net/$1/statistics/$2")"
+}
+
+since() { # COUNTER: how far it went from before_ to after_
+	local a=after_$1 b=before_$1
+	echo $((${!a} - ${!b}))
+}
+
+received() { # PORT
+	jq -r '.received // empty' "$work/sink.$1"
+}
+
+wall_us() {
+	echo "${EPOCHREALTIME/[.,]/}"
+}
+
+# ---- Open vSwitch, where a test sets $vswitchd ----
+
+ovs_stop() { # all threads of it
+	kill -STOP "$vswitchd"
+	wait_for 10 ovs_stands
+}
+
+ovs_stands() {
+	! cat "/proc/$vswitchd/task/"*/status | grep ^State: |
+		grep -v 'T (stopped)' > "$work/stands"
+}
+
+ovs_go() {
+	kill -CONT "$vswitchd"
 }
 
 # ---- traffic ----

@@ -8,20 +8,6 @@
 
 . /share/lib.sh
 
-total() { # NAME JQ-EXPRESSION
-	jq -r "select(.type == \"total\") | $2" "$work/$1.json"
-}
-
-ledger() { # NAME
-	total "$1" '"begun \(.begun) ended \(.ended) \(.not_ended | tojson) " +
-		"in flight \(.in_flight) lost \(.lost_by_us)"'
-}
-
-expect_all() { # NAME TITLE N: all began and ended
-	is "$2: $3 began and ended" "$(ledger "$1")" "begun $3 ended $3 {} in flight 0 lost 0" \
-		"$(total "$1" '.drops | tojson')"
-}
-
 # How many packets came to each stage
 expect_reached() { # NAME TITLE N STAGE...
 	is "$2: $3 at each stage" "$(jq -rs '
@@ -33,14 +19,6 @@ expect_reached() { # NAME TITLE N STAGE...
 meter() { # NAME STAGE: "PACKETS BYTES" of the whole run
 	jq -r --arg stage "$2" 'select(.type == "meter" and .scope == "total" and .stage == $stage) |
 		"\(.packets) \(.bytes)"' "$work/$1.json"
-}
-
-wall_us() {
-	echo "${EPOCHREALTIME/[.,]/}"
-}
-
-device() { # NAME COUNTER
-	echo "$(< "/sys/class/net/$1/statistics/$2")"
 }
 
 # ---- from guest to guest: two bursts of 40 packets of one flow, 600 ms apart ----

@@ -12,16 +12,6 @@ vswitchd=$(< /run/openvswitch/ovs-vswitchd.pid)
 
 # ---- what the tools said ----
 
-total() { # NAME JQ-EXPRESSION
-	jq -r "select(.type == \"total\") | $2" "$work/$1.json"
-}
-
-balanced() { # NAME TITLE: begun = ended + what became of the others, and nothing is lost by us
-	is "$2: begun = ended + accounted for" "$(total "$1" '
-		"\(.begun - .ended - ([.not_ended[]] | add // 0) - .in_flight) \(.lost_by_us)"')" "0 0" \
-		"$(total "$1" '"begun \(.begun) ended \(.ended) \(.not_ended) in flight \(.in_flight)"')"
-}
-
 # A program is not run for a packet while the task before was taken off the CPU inside it (kernels
 # that preempt). The tool says how often; so much may be missing, and no more.
 missed() { # NAME
@@ -53,15 +43,6 @@ expect_reached() { # NAME TITLE N STAGE...: that many at each of the stages
 			if . <= $n and . >= $n - $missed then $n else . end' "$work/$name.json"), "
 	done
 	is "$title: $n at each stage" "$seen" "$(printf "%s $n, " "$@")"
-}
-
-expect_sums() { # NAME TITLE: all time between stages is the time of the packets, where each arrived
-	is "$2: the stages' times add up to the path's" "$(jq -rs '
-		map(select(.scope == "total")) |
-		(map(select(.type == "stage" or .way == "other") | .sum_ns) | add) as $stages |
-		(map(select(.way == "direct" or .way == "upcall") | .sum_ns) | add) as $path |
-		if $stages == $path then "equal" else "\($stages) and \($path)" end' \
-		"$work/$1.json")" equal
 }
 
 # Each event to a port, in the order in which the packets set out:
@@ -123,22 +104,10 @@ sink() { # PORT NETNS [LABGEN OPTION...]
 }
 
 all_stop() {
-	local name
 	kill "${sinks[@]}"
 	wait "${sinks[@]}"
 	sinks=()
-	for name in "${!tool_pids[@]}"; do
-		kill -INT "${tool_pids[$name]}"
-	done
-	for name in "${!tool_pids[@]}"; do
-		tool_wait "$name"
-		is "ends in order: ${tool_args[$name]}" \
-			"$tool_status" 0 "$(tail -n 3 "$work/$name.err")"
-	done
-}
-
-received() { # PORT
-	jq -r '.received // empty' "$work/sink.$1"
+	tools_end
 }
 
 send() { # NETNS DST DPORT N [LABGEN OPTION...]
@@ -150,20 +119,6 @@ send() { # NETNS DST DPORT N [LABGEN OPTION...]
 stamped() { # as send, each from a source port of its own and with the time of sending
 	labgen udp ${1:+--netns "$1"} --dst "$2" --dport "$3" --count "$4" --rate 0 \
 		--spread --sport 20000 --stamps "${@:5}" > "$work/sent.$3"
-}
-
-ovs_stop() { # all threads of it
-	kill -STOP "$vswitchd"
-	wait_for 10 ovs_stands
-}
-
-ovs_stands() {
-	! cat "/proc/$vswitchd/task/"*/status | grep ^State: |
-		grep -v 'T (stopped)' > "$work/stands"
-}
-
-ovs_go() {
-	kill -CONT "$vswitchd"
 }
 
 # ---- floods, with 20,000 other packets meanwhile whose memory is used again at once ----

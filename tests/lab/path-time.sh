@@ -14,14 +14,6 @@ vswitchd=$(< /run/openvswitch/ovs-vswitchd.pid)
 # datagram. What a packet took lies between what these four prove at least and at most, however
 # slow the machine is.
 
-total() { # NAME JQ-EXPRESSION
-	jq -r "select(.type == \"total\") | $2" "$work/$1.json"
-}
-
-wall_us() {
-	echo "${EPOCHREALTIME/[.,]/}"
-}
-
 # Each event as "SOURCE-PORT TOOK SUM-OF-STAGES NS-AT-STAGE FATE", the stage by name.
 events() { # NAME STAGE DPORT
 	jq -r --arg stage "$2" --argjson port "$3" '
@@ -50,21 +42,6 @@ sink() { # PORT NETNS [LABGEN OPTION...]
 send() { # NETNS DST DPORT SPORT N RATE
 	labgen udp ${1:+--netns "$1"} --dst "$2" --dport "$3" --sport "$4" --count "$5" --rate "$6" \
 		--spread --stamps >> "$work/sent.$3"
-}
-
-# Open vSwitch stands still from here on, all threads of it.
-ovs_stop() {
-	kill -STOP "$vswitchd"
-	wait_for 10 ovs_stands
-}
-
-ovs_stands() {
-	! cat "/proc/$vswitchd/task/"*/status | grep ^State: |
-		grep -v 'T (stopped)' > "$work/stands"
-}
-
-ovs_go() {
-	kill -CONT "$vswitchd"
 }
 
 # All of its time goes to one stage: each event that took that long spent it there, the rest of its

@@ -105,10 +105,6 @@ expect_ways() { # NAME TITLE N WAY
 
 # ---- what others count ----
 
-device() { # NAME rx_packets|tx_packets|tx_dropped
-	echo "$(< "/sys/class/net/$1/statistics/$2")"
-}
-
 counters_take() { # PREFIX
 	local name
 	# the driver of nic0 asks its hardware only now and then, or when ip asks
@@ -119,11 +115,6 @@ counters_take() { # PREFIX
 	done
 }
 
-since() { # COUNTER: how far it went from before_ to after_
-	local a=after_$1 b=before_$1
-	echo $((${!a} - ${!b}))
-}
-
 # ---- sinks, on this side and in the guest ----
 
 declare -A sinks
@@ -131,21 +122,6 @@ sink() { # PORT NETNS
 	labgen sink --rcvbuf 16000000 --port "$1" --netns "$2" > "$work/sink.$1" &
 	sinks[$1]=$!
 	wait_for 20 test -s "$work/sink.$1"
-}
-
-received() { # PORT
-	jq -r '.received // empty' "$work/sink.$1"
-}
-
-tools_end() { # NAME...
-	local name
-	for name; do
-		kill -INT "${tool_pids[$name]}"
-	done
-	for name; do
-		tool_wait "$name"
-		is "ends in order: ${tool_args[$name]}" "$tool_status" 0 "$(tail -n 3 "$work/$name.err")"
-	done
 }
 
 # ---- traffic ----
@@ -272,10 +248,6 @@ in_ring() { # N: so many packets have left the qdisc of the tap since $queued
 
 tap_queued() {
 	tc -s -j qdisc show dev $tap | jq 'map(select(.root)) [0].packets'
-}
-
-wall_us() {
-	echo "${EPOCHREALTIME/[.,]/}"
 }
 
 # Packets that are all in the tap's ring before a time and come out after another.

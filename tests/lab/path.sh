@@ -10,24 +10,6 @@
 
 # ---- what the tools said ----
 
-# An expression over the last totals of "path summary".
-total() { # NAME JQ-EXPRESSION
-	jq -r "select(.type == \"total\") | $2" "$work/$1.json"
-}
-
-# begun, and what became of them: must be equal.
-ledger() { # NAME
-	total "$1" '"\(.begun) = \(.ended + ([.not_ended[]] | add // 0) + .in_flight), " +
-		"\(.lost_by_us) lost by us"'
-}
-
-balanced() { # NAME TITLE: nothing is lost, by us or from sight
-	local begun
-	begun=$(total "$1" .begun)
-	is "$2: begun = ended + accounted for" "$(ledger "$1")" "$begun = $begun, 0 lost by us" \
-		"$(total "$1" '"\(.not_ended) in flight \(.in_flight)"')"
-}
-
 # How many packets came to each stage, as "STAGE N" lines.
 reached() { # NAME
 	jq -r 'select(.type == "stage" and .scope == "total") | "\(.to) \(.count)"' "$work/$1.json" |
@@ -53,23 +35,11 @@ expect_reached() { # NAME TITLE N STAGE...: that many at each of the stages
 }
 
 # All time that was spent between stages is the time of the packets that arrived.
-expect_sums() { # NAME TITLE: only where each packet ended
-	is "$2: the stages' times add up to the path's" "$(jq -rs '
-		map(select(.scope == "total")) |
-		(map(select(.type == "stage" or .way == "other") | .sum_ns) | add) as $stages |
-		(map(select(.way == "direct" or .way == "upcall") | .sum_ns) | add) as $path |
-		if $stages == $path then "equal" else "\($stages) and \($path)" end' "$work/$1.json")" equal
-}
-
 # ---- what others count ----
 
 datapath() { # hit, missed and lost lookups
 	ovs-appctl dpctl/show |
 		sed -n 's/.*lookups: hit:\([0-9]*\) missed:\([0-9]*\) lost:\([0-9]*\).*/\1 \2 \3/p'
-}
-
-device() { # NAME rx|tx
-	echo "$(< "/sys/class/net/$1/statistics/$2_packets")"
 }
 
 qdisc_sent() { # NAME
@@ -81,8 +51,8 @@ counters_read() {
 	local hit missed lost
 	ip -s link show nic0 > "$work/link"
 	read -r hit missed lost <<< "$(datapath)"
-	echo "looked $((hit + missed)) missed $missed lost $lost vp0_rx $(device vp0 rx)" \
-		"vp0_tx $(device vp0 tx) nic0_rx $(device nic0 rx) nic0_tx $(device nic0 tx)" \
+	echo "looked $((hit + missed)) missed $missed lost $lost vp0_rx $(device vp0 rx_packets)" \
+		"vp0_tx $(device vp0 tx_packets) nic0_rx $(device nic0 rx_packets) nic0_tx $(device nic0 tx_packets)" \
 		"qdisc $(qdisc_sent nic0)"
 }
 
@@ -97,11 +67,6 @@ counters_take() { # PREFIX
 	while read -r name value; do
 		printf -v "$1_$name" %d "$value"
 	done <<< "$(xargs -n 2 <<< "$now")"
-}
-
-since() { # COUNTER: how far it went from before_ to after_
-	local a=after_$1 b=before_$1
-	echo $((${!a} - ${!b}))
 }
 
 # ---- sinks ----
@@ -131,22 +96,7 @@ sinks_stop() {
 	sinks=()
 }
 
-received() { # PORT
-	jq -r '.received // empty' "$work/sink.$1"
-}
-
 # Ends all tools at once, since each takes seconds to detach.
-tools_end() {
-	for name in "${!tool_pids[@]}"; do
-		kill -INT "${tool_pids[$name]}"
-	done
-	for name in "${!tool_pids[@]}"; do
-		tool_wait "$name"
-		is "ends in order: ${tool_args[$name]}" \
-			"$tool_status" 0 "$(tail -n 3 "$work/$name.err")"
-	done
-}
-
 # ---- the cases ----
 
 # Forwarding by IP, between two veth pairs that are no ports of br-int
