@@ -116,8 +116,10 @@ send() { # NETNS DST DPORT N [LABGEN OPTION...]
 	[ "$n" = "$4" ] || not_ok "$4 datagrams to port $3 sent" "labgen says '$n'"
 }
 
-stamped() { # as send, each from a source port of its own and with the time of sending
-	labgen udp ${1:+--netns "$1"} --dst "$2" --dport "$3" --count "$4" --rate 0 \
+# As send, each from a source port of its own and with the time of sending; by one CPU, since the queues of
+# several (transmit queues, backlogs) may overtake each other.
+stamped() {
+	taskset -c 1 labgen udp ${1:+--netns "$1"} --dst "$2" --dport "$3" --count "$4" --rate 0 \
 		--spread --sport 20000 --stamps "${@:5}" > "$work/sent.$3"
 }
 
