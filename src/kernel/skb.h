@@ -71,6 +71,7 @@ struct sk_buff {
 	unsigned char *head, *data;
 	unsigned int tail;		/* offset from head on 64-bit machines */
 	int skb_iif;			/* device it was received on */
+	char cb[48];			/* of the layer that has the packet */
 	__u16 queue_mapping;
 	__be16 protocol;
 	__u16 network_header;		/* offsets from head; 0: not set */
