@@ -3,7 +3,9 @@
  * dpflow.c: puts a flow for UDP over IPv4 to one port into an Open vSwitch
  * datapath of the kernel, with actions that ovs-dpctl has no words for.
  *
- *	dpflow DATAPATH IN-PORT UDP-PORT drop [ERROR] | dec_ttl OUT-PORT
+ *	dpflow DATAPATH IN-PORT UDP-PORT[@RECIRC-ID] drop [ERROR] | dec_ttl OUT-PORT | mpls OUT-PORT
+ *
+ * mpls: with five labels, whose header is too long to be kept while a packet is cut.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -98,15 +100,18 @@ static int flow_family(int fd)
 	return -1;
 }
 
-static void put_key(int type, __u32 in_port, __u16 udp_port, int mask)
+static void put_key(int type, __u32 in_port, const char *udp_port, int mask)
 {
+	const char *recirc = strchr(udp_port, '@');
+	const __u32 recirc_id = mask ? ~0U : recirc ? (__u32)atoi(recirc + 1) : 0;
 	const struct ovs_key_ethernet eth = { 0 };
 	const __u32 port = mask ? ~0U : in_port;
 	const __u16 ethertype = mask ? 0xffff : htons(0x0800);
 	const struct ovs_key_ipv4 ip = { .ipv4_proto = mask ? 0xff : 17 };
-	const struct ovs_key_udp udp = { .udp_dst = mask ? 0xffff : htons(udp_port) };
+	const struct ovs_key_udp udp = { .udp_dst = mask ? 0xffff : htons(atoi(udp_port)) };
 	struct nlattr *key = nest(type);
 
+	put_attr(OVS_KEY_ATTR_RECIRC_ID, &recirc_id, sizeof(recirc_id));
 	put_attr(OVS_KEY_ATTR_IN_PORT, &port, sizeof(port));
 	put_attr(OVS_KEY_ATTR_ETHERNET, &eth, sizeof(eth));
 	put_attr(OVS_KEY_ATTR_ETHERTYPE, &ethertype, sizeof(ethertype));
@@ -117,10 +122,15 @@ static void put_key(int type, __u32 in_port, __u16 udp_port, int mask)
 
 static void put_actions(const char *kind, __u32 number)
 {
+	const struct ovs_action_push_mpls label = { htonl(1 << 12 | 64), htons(0x8847) };
 	struct nlattr *actions = nest(OVS_FLOW_ATTR_ACTIONS), *dec_ttl;
 
 	if (!strcmp(kind, "drop")) {
 		put_attr(ACTION_DROP, &number, sizeof(number));
+	} else if (!strcmp(kind, "mpls")) {
+		for (int i = 0; i < 5; i++)
+			put_attr(OVS_ACTION_ATTR_PUSH_MPLS, &label, sizeof(label));
+		put_attr(OVS_ACTION_ATTR_OUTPUT, &number, sizeof(number));
 	} else {
 		dec_ttl = nest(ACTION_DEC_TTL);
 		nest_end(nest(DEC_TTL_ACTION));
@@ -136,8 +146,10 @@ int main(int argc, char **argv)
 	struct ovs_header header;
 	int fd, family, err;
 
-	if (argc < 5 || (strcmp(argv[4], "drop") && (strcmp(argv[4], "dec_ttl") || argc < 6))) {
-		fprintf(stderr, "usage: dpflow DATAPATH IN-PORT UDP-PORT drop [ERROR] | dec_ttl OUT-PORT\n");
+	if (argc < 5 || (strcmp(argv[4], "drop") &&
+			 ((strcmp(argv[4], "dec_ttl") && strcmp(argv[4], "mpls")) || argc < 6))) {
+		fprintf(stderr, "usage: dpflow DATAPATH IN-PORT UDP-PORT[@RECIRC-ID] "
+				"drop [ERROR] | dec_ttl OUT-PORT | mpls OUT-PORT\n");
 		return 2;
 	}
 	header.dp_ifindex = if_nametoindex(argv[1]);
@@ -149,8 +161,8 @@ int main(int argc, char **argv)
 	}
 	begin(family, OVS_FLOW_CMD_NEW, OVS_FLOW_VERSION, NLM_F_CREATE | NLM_F_ACK);
 	put(&header, sizeof(header));
-	put_key(OVS_FLOW_ATTR_KEY, atoi(argv[2]), atoi(argv[3]), 0);
-	put_key(OVS_FLOW_ATTR_MASK, atoi(argv[2]), atoi(argv[3]), 1);
+	put_key(OVS_FLOW_ATTR_KEY, atoi(argv[2]), argv[3], 0);
+	put_key(OVS_FLOW_ATTR_MASK, atoi(argv[2]), argv[3], 1);
 	put_actions(argv[4], argc > 5 ? atoi(argv[5]) : 0);
 	err = ask(fd, answer, sizeof(answer));
 	if (err)

@@ -60,10 +60,10 @@ static const struct {
 	{ "bad_packet", OVS_FREED, NULL, "ovs_vport_receive",
 	  .words = "its headers cannot be read: cut short, or damaged on the way" },
 	{ "execute_failed", OVS_FREED, NULL, "ovs_packet_cmd_execute",
-	  .words = "ovs-vswitchd sent it back with actions that the kernel refuses: ovs-vswitchd.log" },
+	  .words = "ovs-vswitchd sent it back with actions that the kernel refuses; when it starts it tries out what "
+		   "the kernel can do: ovs-vswitchd.log" },
 	{ "no_port", OVS_FREED, NULL, "netdev_frame_hook",
 	  .words = "its device is just leaving the datapath, or there was no memory" },
-	{ "upcall_miss", OVS_FREED, NULL, "ovs_dp_process_packet" },
 	{ "other", OVS_FREED },
 };
 
@@ -97,6 +97,14 @@ static bool fits(size_t row, const struct ovs_drop_facts *facts, const char *rea
 					 strlen(causes[row].function) == strcspn(function, "."));
 }
 
+/* of a row; NULL: each error, or each place, has its own */
+static const char *row_words(size_t row)
+{
+	if (causes[row].words)
+		return causes[row].words;
+	return meaning_of_reason(causes[row].words_of ? causes[row].words_of : causes[row].reason);
+}
+
 void cause_judge(struct ovs_drop_facts *facts, uint32_t reason)
 {
 	const char *name = reason_name(reason), *function = NULL;
@@ -106,7 +114,14 @@ void cause_judge(struct ovs_drop_facts *facts, uint32_t reason)
 		function = symbol.name;
 	for (facts->cause = 0; facts->cause + 1U < CAUSES; facts->cause++) {
 		if (fits(facts->cause, facts, name, function))
-			return;
+			break;
+	}
+	/* what a reader cannot tell apart is one */
+	for (size_t i = 0; i < facts->cause; i++) {
+		if (!strcmp(causes[i].cause, cause_name(facts)) && row_words(i) == row_words(facts->cause)) {
+			facts->cause = i;
+			break;
+		}
 	}
 }
 
@@ -117,17 +132,13 @@ const char *cause_name(const struct ovs_drop_facts *facts)
 
 const char *cause_meaning(const struct ovs_drop_facts *facts, uint32_t reason)
 {
-	const char *words_of = causes[facts->cause].words_of;
+	const char *words = row_words(facts->cause);
 
 	for (size_t i = 0; i < sizeof(upcall_errors) / sizeof(upcall_errors[0]) && facts->error; i++) {
 		if (upcall_errors[i].error == -facts->error)
 			return upcall_errors[i].words;
 	}
-	if (causes[facts->cause].words)
-		return causes[facts->cause].words;
-	if (words_of)
-		return meaning_of_reason(words_of);
-	return meaning_of(reason, facts->place);
+	return words ? words : meaning_of(reason, facts->place);
 }
 
 bool cause_is_copy(const struct ovs_drop_facts *facts)

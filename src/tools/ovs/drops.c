@@ -200,8 +200,8 @@ static void facts_text(const struct state *state, const struct ovs_drop_facts *f
 
 static bool key_shown(const struct run *run, const struct field *field)
 {
-	return field->offset == offsetof(struct ovs_drop_key, device) ||
-	       (run->json && field->offset == offsetof(struct ovs_drop_key, kernel_reason));
+	(void)run;
+	return field->offset == offsetof(struct ovs_drop_key, device);
 }
 
 static void row_more(struct run *run, const void *key, json_t *json, FILE *text)
@@ -229,8 +229,10 @@ static void rows_judge(struct state *state)
 
 		facts_judge(&key->more, &key->device, key->kernel_reason);
 		key->more.what = 0;
-		if (!is_other(&key->more))
-			key->more.place = 0;
+		if (is_other(&key->more))
+			continue;
+		key->more.place = 0;
+		key->kernel_reason = 0;
 	}
 }
 
