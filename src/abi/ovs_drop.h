@@ -14,7 +14,8 @@ enum ovs_drop_what {
 	OVS_METERED,		/* by a meter of a kernel that frees such packets as delivered */
 	OVS_OUTPUT,		/* at an output port that is there */
 	OVS_OUTPUT_GONE,	/* at one that is not */
-	OVS_OUTPUT_EITHER,	/* at one of which the kernel's types do not let us say it */
+	OVS_OUTPUT_DOWN,	/* at one that is down or has no carrier */
+	OVS_OUTPUT_ANY,		/* at one of which the kernel's types do not let us say it */
 	OVS_FRAGMENT,		/* while it was cut to the MTU of its output port */
 	OVS_UPCALL,		/* not queued for ovs-vswitchd: error says why */
 	OVS_UPCALL_MISS,	/* the same, of a packet that no flow matched */

@@ -30,7 +30,7 @@ static const struct {
 	{ "port_gone", OVS_OUTPUT_GONE,
 	  .words = "its flow sends it to a port that is no longer there: flows are behind, is ovs-vswitchd "
 		   "running? (ovs-dpctl show, ovs-vsctl show)" },
-	{ "port_down", OVS_OUTPUT, "DEV_READY",
+	{ "port_down", OVS_OUTPUT_DOWN,
 	  .words = "the output port is down or has no carrier: ip link show" },
 	{ "over_mtu", OVS_OUTPUT,
 	  .words = "larger than the output port's MTU: ip link show; a packet for a port without Ethernet "

@@ -223,6 +223,15 @@ static __always_inline struct vport *port_find(struct datapath *datapath, __u32 
 	return NULL;
 }
 
+/* as the datapath asks (since 6.13, 47e55e4b410f, and in stable kernels) before it sends */
+static __always_inline bool is_up(struct net_device *dev)
+{
+	const __u64 state = BPF_CORE_READ(dev, state);
+
+	return state & (1ULL << bpf_core_enum_value(enum netdev_state_t, __LINK_STATE_START)) &&
+	       !(state & (1ULL << bpf_core_enum_value(enum netdev_state_t, __LINK_STATE_NOCARRIER)));
+}
+
 static __always_inline void output_judge(const struct datapath_state *state, struct ovs_drop_facts *facts)
 {
 	struct net_device *dev;
@@ -230,7 +239,7 @@ static __always_inline void output_judge(const struct datapath_state *state, str
 
 	facts->port = state->output_port;
 	if (!bpf_core_type_exists(struct vport)) {
-		facts->what = OVS_OUTPUT_EITHER;
+		facts->what = OVS_OUTPUT_ANY;
 		return;
 	}
 	port = port_find((struct datapath *)state->output_datapath, facts->port);
@@ -238,8 +247,8 @@ static __always_inline void output_judge(const struct datapath_state *state, str
 		facts->what = OVS_OUTPUT_GONE;
 		return;
 	}
-	facts->what = OVS_OUTPUT;
 	dev = BPF_CORE_READ(port, dev);
+	facts->what = is_up(dev) ? OVS_OUTPUT : OVS_OUTPUT_DOWN;
 	device_key(dev, &facts->output);
 	device_remember(dev, &facts->output);
 }
@@ -331,6 +340,7 @@ static __always_inline int output_begins(void *ctx, const __u64 *args, enum sond
 	state->output_skb = args[1];
 	state->output_port = args[2];
 	state->fragment_skb = 0;
+	state->judged_skb = 0;
 	return 0;
 }
 
@@ -348,14 +358,18 @@ static __always_inline int fragment_begins(void *ctx, const __u64 *args, enum so
 static __always_inline int actions_begin(void *ctx, const __u64 *args, enum sonde_access access)
 {
 	struct ovs_drop_facts facts = { .port = OVS_NO_PORT };
-	struct datapath_state *state = state_here();
+	struct datapath_state *state;
 	struct drop drop;
 
+	/* then do_output() comes at once and knows it */
+	if (ovs_list_sends(access, args))
+		return 0;
+	state = state_here();
 	if (!state)
 		return 0;
 	state->output_skb = 0;
 	state->judged_skb = 0;
-	if (!drop_read_ovs(args, &drop))
+	if (!drop_read_ovs(access, args, &drop))
 		return 0;
 	state->judged_skb = args[1];
 	facts.what = (__s32)args[4] > 0 ? OVS_NOWHERE : OVS_EMPTY;

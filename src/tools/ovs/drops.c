@@ -2,7 +2,11 @@
 /* ovs drops: where this kernel's datapath frees what it loses, and the rows in words. */
 #include <errno.h>
 #include <inttypes.h>
+#include <net/if.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "core/device.h"
 #include "core/field.h"
@@ -133,11 +137,32 @@ static void attached(struct run *run)
 
 /* ---- words ---- */
 
+static bool is_up(const char *name)
+{
+	struct ifreq request = {};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err;
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	err = ioctl(fd, SIOCGIFFLAGS, &request);
+	close(fd);
+	return err || (request.ifr_flags & IFF_UP && request.ifr_flags & IFF_RUNNING);
+}
+
+/* what the kernel's types do not tell: as the port is now, so it will have been */
+static enum ovs_drop_what output_now(uint32_t datapath, uint32_t port)
+{
+	const char *name = datapath_port(datapath, port);
+
+	if (!name || !datapath_has_port(datapath, port))
+		return OVS_OUTPUT_GONE;
+	return is_up(name) ? OVS_OUTPUT : OVS_OUTPUT_DOWN;
+}
+
 static void facts_judge(struct ovs_drop_facts *facts, const struct sonde_device_key *device, uint32_t reason)
 {
 	facts->datapath = datapath_of_device(device->ifindex);
-	if (facts->what == OVS_OUTPUT_EITHER)
-		facts->what = datapath_has_port(facts->datapath, facts->port) ? OVS_OUTPUT : OVS_OUTPUT_GONE;
+	if (facts->what == OVS_OUTPUT_ANY)
+		facts->what = output_now(facts->datapath, facts->port);
 	cause_judge(facts, reason);
 }
 
@@ -257,18 +282,11 @@ static int report(struct run *run, enum scope scope)
 {
 	struct state *state = run->state;
 	const struct view_rows view = { &state->key_schema, &state->row_schema, key_shown, row_more };
-	const struct table *rows = scope == SCOPE_TOTAL ? &state->total : &state->interval;
-	uint64_t drops = 0, shown;
 	int err = scope == SCOPE_INTERVAL ? take(run) : 0;
 
-	if (err)
-		return err;
-	for (size_t i = 0; i < rows->count; i++)
-		drops += table_values(rows, i)[0];
-	view_head(run, scope, drops, rows->count, "");
-	shown = view_rows(run, &view, rows, scope, drops);
-	view_foot(run, scope, drops, shown, rows->count, NULL);
-	return 0;
+	if (!err)
+		view_report(run, &view, scope == SCOPE_TOTAL ? &state->total : &state->interval, scope);
+	return err;
 }
 
 static int event_more(struct run *run, const void *data, json_t *json, FILE *text)
@@ -324,9 +342,9 @@ static const struct hook_row hooks[] = {
 	  "packets whose TTL ends in a dec_ttl action of the datapath (ovs-vswitchd sets the TTL instead), and those "
 	  "that a flow only samples: before 6.7 the datapath frees them as if they were delivered" },
 	{ "types", true, no_types,
-	  "whether an upcall was for a packet without flow or for a copy that an action sends (reason: upcall); the "
-	  "input port of what is sent to a bridge's own port that is down; whether an output port is too small or "
-	  "gone is judged by whether it is there when the report is made: the openvswitch module has no types here" },
+	  "whether an upcall was for a packet without flow or for a copy that an action sends (reason: upcall); "
+	  "whether an output port was gone, down or too small is judged by how it is when the report is made: the "
+	  "openvswitch module has no types here" },
 	{ NULL },
 };
 
