@@ -162,8 +162,8 @@ rows_seen() { # NAME
 		"$work/$1.json" | sort
 }
 
-reported() { # NAME N: a row of N
-	grep -q "\"row\".*\"scope\":\"interval\".*\"count\":$2," "$work/$1.json"
+reported() { # NAME: what was sent last
+	grep -q '"row".*"error":"ENOTCONN"' "$work/$1.json"
 }
 
 events_seen() { # NAME
@@ -228,9 +228,11 @@ ovs_stop
 frame vp1 7240 4000 --rate 0 --size 1400
 flooded=$(($(lookups_lost ovs-system) - before_system))
 ovs_go
-# when it starts again ovs-vswitchd deletes datapaths that it does not know
-wait_for 30 reported sum 39
-wait_for 30 reported probes 39
+# when it starts again ovs-vswitchd deletes datapaths that it does not know; without types a report judges ports
+if ! has_types; then
+	wait_for 30 reported sum
+	wait_for 30 reported probes
+fi
 is "handlers that stand still: some misses were lost" "$((flooded > 0))" 1
 nap 1
 kill -KILL "$vswitchd"

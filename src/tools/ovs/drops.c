@@ -353,7 +353,8 @@ static const struct hook_row hooks[] = {
 TOOL(ovs_drops, .area = "ovs", .name = "drops", .kind = TOOL_SUMMARY,
      .summary = "what the datapath loses, by reason, input port and output port; failed upcalls by errno",
      .question = "which packets does Open vSwitch's datapath lose, at which port, and why?",
-     .cannot_see = "losses in ovs-vswitchd, of user-space datapaths, and behind the output port (drop stacks, drop qdisc)",
+     .cannot_see =
+	     "losses in ovs-vswitchd, of user-space datapaths, and behind the output port (drop stacks, drop qdisc)",
      .was = "ovs-kernel-module-drop-monitor", .object = ovs_drops__elf_bytes, .options = options, .hooks = hooks,
      .event = "ovs_drop", .row_key = "ovs_drop_key", .row_values = "ovs_drop_row", .filter = true,
      .state_size = sizeof(struct state), .configure = configure, .attached = attached, .report = report,
