@@ -92,9 +92,7 @@ static bool fits(size_t row, const struct ovs_drop_facts *facts, const char *rea
 		return false;
 	if (causes[row].reason && (!reason || strcmp(causes[row].reason, reason)))
 		return false;
-	/* the compiler puts what runs seldom into NAME.cold */
-	return !causes[row].function || (function && !strncmp(causes[row].function, function, strcspn(function, ".")) &&
-					 strlen(causes[row].function) == strcspn(function, "."));
+	return !causes[row].function || (function && ksym_is(function, causes[row].function));
 }
 
 /* of a row; NULL: each error, or each place, has its own */

@@ -44,10 +44,10 @@ static const struct option_row options[] = {
 /* what these free are messages, and copies of packets whose loss their caller tells */
 static bool frees_no_packet(const char *name)
 {
-	if (!strcmp(name, "ovs_packet_cmd_execute"))
+	if (ksym_is(name, "ovs_packet_cmd_execute"))
 		return false;
-	return strstr(name, "_cmd_") || !strncmp(name, "queue_", 6) || !strcmp(name, "ovs_dp_process_packet") ||
-	       !strcmp(name, "ovs_dp_notify_wq");
+	return strstr(name, "_cmd_") || !strncmp(name, "queue_", 6) || ksym_is(name, "ovs_dp_process_packet") ||
+	       ksym_is(name, "ovs_dp_notify_wq");
 }
 
 /* symbols come by address: neighbours become one range */
@@ -124,7 +124,10 @@ static int configure(struct run *run)
 	drop_set(run);
 	places_set(rodata);
 	reasons_set(rodata);
-	return 0;
+	if (rodata->ovs_place_count < sizeof(rodata->ovs_places) / sizeof(rodata->ovs_places[0]))
+		return 0;
+	run_error(run, "the functions of module " MODULE " lie in more pieces than can be told apart");
+	return -ENOSYS;
 }
 
 /* names of ports that go while the run lasts */
