@@ -47,6 +47,7 @@ traffic() { # KIND [-r PID]
 	# no more than the event buffer holds
 	events)		flood "${@:2}" 10.77.0.2 7001 5000 ;;
 	ovs)		flood -d peer "${@:2}" 10.0.0.2 7002 "$packets" ;;
+	ovs_drop)	flood "${@:2}" 10.0.0.2 7003 "$packets" ;;
 	ovs_rx)		ip netns exec peer flood -d host "${@:2}" 10.0.0.1 7002 "$packets" ;;
 	# dropped behind the veth
 	flows_1)	flood -n 1 10.0.0.2 20000 "$packets" ;;
@@ -244,6 +245,24 @@ paths() {
 	base base_rx ovs_rx
 	path path_rx ovs_rx ended=sent host-rx vp0 --dst-ip 10.0.0.1 --protocol udp
 	path path_rx_socket ovs_rx ended=sent host-rx vp0 --dst-ip 10.0.0.1 --protocol udp --socket
+}
+
+# What watching Open vSwitch costs a packet that its datapath forwards, and one that it drops (a VM as for paths)
+ovs() {
+	ping -c 2 10.0.0.2 > $work/ping
+	ovs-vsctl set Open_vSwitch . other_config:max-idle=3600000
+	ip netns attach host $$
+	ovs-ofctl add-flow br-int priority=100,udp,tp_dst=7003,actions=drop
+	flood 10.0.0.2 7003 1 > $work/first 2>&1
+	base base_ovs ovs
+	row drops_forwarded ovs drops=0 netsonde ovs drops --json --interval 1d
+	row drops_forwarded_miss ovs drops=0 netsonde ovs drops --json --interval 1d --dst-ip 192.0.2.1
+	NETSONDE_ATTACH=rt,kp,kr row drops_forwarded_kp ovs drops=0 netsonde ovs drops --json --interval 1d
+	base base_ovs_drop ovs_drop
+	row drops_dropped ovs_drop drops=sent netsonde ovs drops --json --interval 1d
+	row drops_dropped_hit ovs_drop drops=sent netsonde ovs drops --json --interval 1d --dst-ip 10.0.0.2
+	row drops_dropped_miss ovs_drop drops=0 netsonde ovs drops --json --interval 1d --dst-ip 192.0.2.1
+	row stacks_dropped ovs_drop drops=sent netsonde drop stacks --json --interval 1d --group-by reason,dev
 }
 
 starts() {

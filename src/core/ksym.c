@@ -207,6 +207,13 @@ bool ksym_lookup(const char *name, struct ksym *symbol)
 	return true;
 }
 
+bool ksym_is(const char *name, const char *function)
+{
+	const size_t length = strcspn(name, ".");
+
+	return strlen(function) == length && !strncmp(name, function, length);
+}
+
 void ksym_each(void (*visit)(const struct ksym *symbol, void *data), void *data)
 {
 	struct ksym symbol;

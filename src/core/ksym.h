@@ -18,6 +18,8 @@ struct ksym {
 bool ksym_find(uint64_t address, struct ksym *symbol);
 /** ksym_lookup: the symbol of this exact name, vmlinux first. */
 bool ksym_lookup(const char *name, struct ksym *symbol);
+/** ksym_is: true if the name is the function's, or that of a part which the compiler split off (NAME.cold). */
+bool ksym_is(const char *name, const char *function);
 /** ksym_each: calls visit with each symbol, by address. */
 void ksym_each(void (*visit)(const struct ksym *symbol, void *data), void *data);
 /** ksym_hidden: true if the kernel shows no addresses (kernel.kptr_restrict). */

@@ -106,3 +106,14 @@ void view_foot(struct run *run, enum scope scope, uint64_t drops, uint64_t shown
 	json_decref(more);
 	record_print(run, record);
 }
+
+void view_report(struct run *run, const struct view_rows *view, const struct table *table, enum scope scope)
+{
+	uint64_t drops = 0, shown;
+
+	for (size_t i = 0; i < table->count; i++)
+		drops += table_values(table, i)[0];
+	view_head(run, scope, drops, table->count, "");
+	shown = view_rows(run, view, table, scope, drops);
+	view_foot(run, scope, drops, shown, table->count, NULL);
+}

@@ -24,6 +24,9 @@ struct view_rows {
 uint64_t view_rows(struct run *run, const struct view_rows *view, const struct table *table,
 		   enum scope scope, uint64_t whole);
 
+/** view_report: a whole report: the head, the rows of a table that table_merge() has sorted, and the line behind them. */
+void view_report(struct run *run, const struct view_rows *view, const struct table *table, enum scope scope);
+
 /** view_head: text only: time, length of the report and how many drops in how many rows, then more words. */
 void view_head(const struct run *run, enum scope scope, uint64_t drops, size_t rows,
 	       const char *more);

@@ -12,6 +12,35 @@ struct dp_upcall_info {
 	__u8 cmd;	/* OVS_PACKET_CMD_MISS, _ACTION */
 };
 
+struct net_device;
+
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+struct vport {
+	struct net_device *dev;
+	__u16 port_no;
+	struct hlist_node dp_hash_node;	/* in its datapath's ports */
+};
+
+struct datapath {
+	struct hlist_head *ports;	/* OVS_PORT_BUCKETS of them */
+};
+
+/* in sk_buff.cb while the datapath has the packet */
+struct ovs_skb_cb {
+	struct vport *input_vport;
+	__u16 acts_origlen;	/* bytes of the flow's actions as they came by netlink */
+};
+
 #pragma clang attribute pop
+
+/* net/openvswitch/datapath.h: DP_VPORT_HASH_BUCKETS, the same since 3.3 */
+#define OVS_PORT_BUCKETS 1024
 
 #endif

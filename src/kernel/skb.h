@@ -34,9 +34,16 @@ struct netdev_queue {
 	struct Qdisc *qdisc;
 };
 
+/* numbers are those of the running kernel: ask bpf_core_enum_value() */
+enum netdev_state_t {
+	__LINK_STATE_START,
+	__LINK_STATE_NOCARRIER = 2,
+};
+
 struct net_device {
 	char name[16];
 	int ifindex;
+	unsigned long state;		/* bits of enum netdev_state_t */
 	unsigned short type;		/* ARPHRD_* */
 	unsigned int num_tx_queues;
 	struct netdev_queue *_tx;	/* at least one, and its dev points back */
@@ -71,6 +78,7 @@ struct sk_buff {
 	unsigned char *head, *data;
 	unsigned int tail;		/* offset from head on 64-bit machines */
 	int skb_iif;			/* device it was received on */
+	char cb[48];			/* of the layer that has the packet */
 	__u16 queue_mapping;
 	__be16 protocol;
 	__u16 network_header;		/* offsets from head; 0: not set */

@@ -269,6 +269,15 @@ ovs_go() {
 	kill -CONT "$vswitchd"
 }
 
+ovs_begin() { # once more, in the lab's way (topology.sh)
+	unshare --time --monotonic 100 --fork ovs-vswitchd -vconsole:off unix:/run/openvswitch/db.sock \
+		--pidfile --detach --log-file --no-chdir
+}
+
+lookups_lost() { # DATAPATH: upcalls that it lost, by its own count; no ovs-vswitchd need run
+	ovs-dpctl show "$1" | sed -n 's/.*lookups: .* lost:\([0-9]*\).*/\1/p'
+}
+
 # ---- traffic ----
 
 # The number of packets that labgen says it sent.

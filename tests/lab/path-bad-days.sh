@@ -28,11 +28,6 @@ send() { # NETNS DST DPORT N [LABGEN OPTION...]
 	[ "$n" = "$4" ] || not_ok "$4 datagrams to port $3 sent" "labgen says '$n'"
 }
 
-lookups_lost() {
-	ovs-appctl dpctl/show |
-		sed -n 's/.*lookups: .* lost:\([0-9]*\).*/\1/p'
-}
-
 # Until nothing has come out of vp0 for a second
 peer_settle() {
 	local before=-1 now=0
@@ -91,14 +86,14 @@ drops_case() {
 	send peer 10.0.0.1 7302 23
 	send peer 10.0.0.1 7304 24
 	# large ones, so that ovs-vswitchd's sockets are soon full; room for all, so that none is evicted
-	lost=$(lookups_lost)
+	lost=$(lookups_lost ovs-system)
 	ovs_stop
 	labgen udp --dst 10.0.0.2 --dport 7303 --count 4000 --rate 0 --spread \
 		--sport 20000 --size 1400 > "$work/misses"
 	kill -CONT "$vswitchd"
 	peer_settle
 	nap 2.5 # the time out of those that nobody reads
-	misses_lost=$(($(lookups_lost) - lost))
+	misses_lost=$(($(lookups_lost ovs-system) - lost))
 	tools_end
 	kill $holder $peer_holder
 	wait $holder $peer_holder
@@ -228,11 +223,6 @@ ovs_end() {
 	kill "$(< /run/openvswitch/ovs-vswitchd.pid)"
 	wait_for 20 ovs_is_gone
 	nap 0.2
-}
-
-ovs_begin() {
-	unshare --time --monotonic 100 --fork ovs-vswitchd -vconsole:off unix:/run/openvswitch/db.sock \
-		--pidfile --detach --log-file --no-chdir
 }
 
 ovs_is_gone() {

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "abi/ovs_drop.h"
 #include "core/field.h"
 #include "core/object.h"
 #include "core/schema.h"
@@ -21,6 +22,7 @@
 #include "drop_qdisc.skel.h"
 #include "drop_stacks.skel.h"
 #include "engine.skel.h"
+#include "ovs_drops.skel.h"
 
 /* members that only the programs and the tool's own code read */
 static const struct {
@@ -29,6 +31,7 @@ static const struct {
 	{ "drop_key", "epoch" },
 	{ "drop_key", "benign" },
 	{ "qdisc_key", "epoch" },
+	{ "ovs_drop_key", "epoch" },
 };
 static unsigned int plain_met[sizeof(plain) / sizeof(plain[0])];
 
@@ -146,6 +149,7 @@ static void embedded_objects(void **state)
 		{ drop_stacks__elf_bytes, { "drop_key", "drop_row" } },
 		{ drop_qdisc__elf_bytes, { "qdisc_drop", "qdisc_key", "qdisc_row" } },
 		{ engine__elf_bytes, { "path_packet" } },
+		{ ovs_drops__elf_bytes, { "ovs_drop", "ovs_drop_key", "ovs_drop_row" } },
 	};
 
 	(void)state;
@@ -186,7 +190,8 @@ static void members_stand_where_the_struct_has_them(void **state)
 static void keys_have_no_holes(void **state)
 {
 	struct btf *btf = embedded(drop_stacks__elf_bytes),
-		   *other = embedded(drop_qdisc__elf_bytes);
+		   *other = embedded(drop_qdisc__elf_bytes), *ovs = embedded(ovs_drops__elf_bytes);
+	const struct ovs_drop_facts *facts;
 	struct schema schema;
 	unsigned int covered = 0;
 
@@ -200,8 +205,17 @@ static void keys_have_no_holes(void **state)
 	for (unsigned int i = 0; i < schema.count; i++)
 		covered += schema.fields[i].size;
 	assert_int_equal(covered, schema.size);
+	/* what user space adds to the facts is part of the key that rows are merged by */
+	assert_int_equal(sizeof(facts->what) + sizeof(facts->cause) + sizeof(facts->error) + sizeof(facts->port) +
+			 sizeof(facts->datapath) + sizeof(facts->output) + sizeof(facts->place), sizeof(*facts));
+	assert_int_equal(schema_load(ovs, "ovs_drop_key", &schema), 0);
+	covered = sizeof(__u16) + sizeof(*facts); /* unused, more */
+	for (unsigned int i = 0; i < schema.count; i++)
+		covered += schema.fields[i].size;
+	assert_int_equal(covered, schema.size);
 	btf__free(btf);
 	btf__free(other);
+	btf__free(ovs);
 }
 
 int main(void)

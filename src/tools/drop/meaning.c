@@ -102,6 +102,8 @@ static const struct {
 	{ "VLAN_FILTER", "the bridge's VLAN filter refused it: bridge vlan show" },
 	{ "OVS_DROP_LAST_ACTION",
 	  "an Open vSwitch flow ended without sending it anywhere: ovs-appctl ofproto/trace" },
+	{ "OVS_DROP_ACTION_ERROR",
+	  "an action of an Open vSwitch flow could not be carried out on it (a header missing or cut short, no memory): ovs-dpctl dump-flows" },
 	{ "OVS_DROP_EXPLICIT",
 	  "an Open vSwitch flow says drop: ovs-dpctl dump-flows, ovs-appctl ofproto/trace" },
 	{ "OVS_DROP_EXPLICIT_WITH_ERROR",
@@ -180,15 +182,22 @@ static const struct {
 	{ "unix_dgram_sendmsg", "a local socket's message, no network packet" },
 };
 
-const char *meaning_of(uint32_t reason, uint64_t place)
+const char *meaning_of_reason(const char *name)
 {
-	const char *name = reason_name(reason);
-	struct ksym symbol;
-
 	for (size_t i = 0; name && i < sizeof(reasons) / sizeof(reasons[0]); i++) {
 		if (!strcmp(reasons[i].reason, name))
 			return reasons[i].words;
 	}
+	return NULL;
+}
+
+const char *meaning_of(uint32_t reason, uint64_t place)
+{
+	const char *words = meaning_of_reason(reason_name(reason));
+	struct ksym symbol;
+
+	if (words)
+		return words;
 	if (!place || !ksym_find(place, &symbol))
 		return NULL;
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {

@@ -7,6 +7,8 @@
 
 /** One sentence for an operator: what happened and what to look at; NULL if there is none. */
 const char *meaning_of(uint32_t reason, uint64_t place);
+/** The same for a reason by its name, also on a kernel that has no such reason. */
+const char *meaning_of_reason(const char *name);
 
 /** Fills the rodata of drop.bpf.h from the running kernel's symbols and reasons. */
 void drop_set(struct run *run);

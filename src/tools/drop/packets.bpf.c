@@ -141,7 +141,7 @@ static __always_inline int report_ovs(void *ctx, const __u64 *args, enum sonde_a
 {
 	struct drop drop;
 
-	if (!drop_read_ovs(args, &drop) || (cfg_reasons && !reason_wanted(drop.reason)) ||
+	if (!drop_read_ovs(access, args, &drop) || (cfg_reasons && !reason_wanted(drop.reason)) ||
 	    filter_refuses(access, drop.skb))
 		return 0;
 	return report_drop(ctx, drop, access);

@@ -233,7 +233,7 @@ TOOL(drop_packets, .area = "drop", .name = "packets", .kind = TOOL_DETAILS,
      .question = "which packets exactly are dropped, and on what way through the kernel?",
      .cannot_see =
 	     "losses that free no skb in the kernel: in the NIC, in its ring, in the guest, in user space; "
-	     "before Linux 6.7, an Open vSwitch flow that only samples",
+	     "before Linux 6.7, an Open vSwitch meter (ovs drops sees it), or a flow that only samples",
      .was = "eth_drop", .object = drop_packets__elf_bytes, .options = options, .hooks = hooks,
      .event = "drop_packet", .filter = true, .state_size = sizeof(struct state),
      .configure = configure, .loaded = loaded, .event_before = event_before,

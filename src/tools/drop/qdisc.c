@@ -165,7 +165,6 @@ static int report(struct run *run, enum scope scope)
 	struct state *state = run->state;
 	const struct view_rows view = { &state->key_schema, &state->row_schema, NULL, NULL };
 	struct table *source = scope == SCOPE_TOTAL ? &state->total : &state->interval, rows;
-	uint64_t drops = 0, shown;
 	int err = scope == SCOPE_INTERVAL ? take(run) : 0;
 
 	if (err)
@@ -176,11 +175,7 @@ static int report(struct run *run, enum scope scope)
 		return err;
 	empty_take_out(&rows);
 	means(&rows);
-	for (size_t i = 0; i < rows.count; i++)
-		drops += table_values(&rows, i)[0];
-	view_head(run, scope, drops, rows.count, "");
-	shown = view_rows(run, &view, &rows, scope, drops);
-	view_foot(run, scope, drops, shown, rows.count, NULL);
+	view_report(run, &view, &rows, scope);
 	table_free(&rows);
 	return 0;
 }

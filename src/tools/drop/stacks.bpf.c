@@ -141,7 +141,7 @@ static __always_inline int count_ovs(void *ctx, const __u64 *args, enum sonde_ac
 {
 	struct drop drop;
 
-	return drop_read_ovs(args, &drop) ? count_drop(ctx, drop, access) : 0;
+	return drop_read_ovs(access, args, &drop) ? count_drop(ctx, drop, access) : 0;
 }
 
 HOOK_TRACEPOINT(drop, kfree_skb, count_free)

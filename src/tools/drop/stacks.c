@@ -444,7 +444,7 @@ TOOL(drop_stacks, .area = "drop", .name = "stacks", .kind = TOOL_SUMMARY,
      .question = "where, why and how many packets does this host lose?",
      .cannot_see =
 	     "losses that free no skb in the kernel: in the NIC, in its ring, in the guest, in user space; "
-	     "before Linux 6.7, an Open vSwitch flow that only samples",
+	     "before Linux 6.7, an Open vSwitch meter (ovs drops sees it), or a flow that only samples",
      .was = "kernel_drop_stack_stats_summary_all kernel_drop_stack_stats_summary kernel_drop_stack_stats",
      .object = drop_stacks__elf_bytes, .options = options, .hooks = hooks, .filter = true,
      .row_key = "drop_key", .row_values = "drop_row", .state_size = sizeof(struct state),

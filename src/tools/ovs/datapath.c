@@ -14,11 +14,16 @@
 
 #define ASK_AGAIN_NS 100000000ULL
 
+/* a port, or a datapath itself as its port with the number OWN_PORT */
 struct port {
 	struct port *next;
 	uint32_t datapath, number;
+	uint32_t ifindex; /* in this namespace; 0: unknown, or in another */
+	bool there; /* at the last reading */
 	char name[32];
 };
+
+#define OWN_PORT UINT32_MAX
 
 static struct port *ports;
 
@@ -102,28 +107,41 @@ static struct port *port_find(uint32_t datapath, uint32_t number)
 	return NULL;
 }
 
+static struct port *port_keep(uint32_t datapath, uint32_t number, const struct odp_attr *name)
+{
+	struct port *port = port_find(datapath, number);
+
+	if (name->length > sizeof(port->name) || !memchr(name->value, 0, name->length))
+		return NULL;
+	if (!port) {
+		port = calloc(1, sizeof(*port));
+		if (!port)
+			return NULL;
+		port->datapath = datapath;
+		port->number = number;
+		port->next = ports;
+		ports = port;
+	}
+	memcpy(port->name, name->value, name->length);
+	port->there = true;
+	return port;
+}
+
 static void port_take(const unsigned char *bytes, size_t length, void *data)
 {
 	const uint32_t datapath = *(uint32_t *)data;
 	struct odp_attrs attrs = { bytes + sizeof(struct ovs_header), length - sizeof(struct ovs_header) };
-	struct odp_attr number, name;
+	struct odp_attr number, name, attr;
 	struct port *port;
 
 	if (length < sizeof(struct ovs_header) || !odp_find(attrs, OVS_VPORT_ATTR_PORT_NO, &number) ||
-	    !odp_find(attrs, OVS_VPORT_ATTR_NAME, &name) || number.length != 4 ||
-	    name.length > sizeof(port->name) || !memchr(name.value, 0, name.length))
+	    !odp_find(attrs, OVS_VPORT_ATTR_NAME, &name) || number.length != 4)
 		return;
-	port = port_find(datapath, odp_u32(number.value));
-	if (!port) {
-		port = calloc(1, sizeof(*port));
-		if (!port)
-			return;
-		port->datapath = datapath;
-		port->number = odp_u32(number.value);
-		port->next = ports;
-		ports = port;
-	}
-	memcpy(port->name, name.value, name.length);
+	port = port_keep(datapath, odp_u32(number.value), &name);
+	/* a device in another namespace has its number there */
+	if (port && !odp_find(attrs, OVS_VPORT_ATTR_NETNSID, &attr) &&
+	    odp_find(attrs, OVS_VPORT_ATTR_IFINDEX, &attr) && attr.length == 4)
+		port->ifindex = odp_u32(attr.value);
 }
 
 /* a number can be given to another port: names are read anew with each that is not known */
@@ -152,4 +170,62 @@ const char *datapath_port(uint32_t datapath, uint32_t number)
 		port = port_find(datapath, number);
 	}
 	return port ? port->name : NULL;
+}
+
+static void datapath_take(const unsigned char *bytes, size_t length, void *data)
+{
+	struct odp_attrs attrs = { bytes + sizeof(struct ovs_header), length - sizeof(struct ovs_header) };
+	struct odp_attr name;
+
+	(void)data;
+	if (length >= sizeof(struct ovs_header) && odp_find(attrs, OVS_DP_ATTR_NAME, &name))
+		port_keep(odp_u32(bytes), OWN_PORT, &name);
+}
+
+unsigned int datapaths_read(void)
+{
+	struct question question = { .generic = { .cmd = OVS_DP_CMD_GET, .version = OVS_DATAPATH_VERSION } };
+	int family = datapath_family(OVS_DATAPATH_FAMILY);
+	unsigned int count = 0;
+
+	for (struct port *port = ports; port; port = port->next)
+		port->there = false;
+	if (family < 0)
+		return 0;
+	question.header.nlmsg_type = family;
+	question.header.nlmsg_flags = NLM_F_DUMP;
+	ask(&question, sizeof(struct ovs_header), datapath_take, NULL);
+	for (struct port *port = ports; port; port = port->next) {
+		if (port->number != OWN_PORT || !port->there)
+			continue;
+		count++;
+		ports_read(port->datapath);
+	}
+	return count;
+}
+
+uint32_t datapath_of_device(uint32_t ifindex)
+{
+	uint32_t datapath = 0;
+
+	for (const struct port *port = ports; port; port = port->next) {
+		if (!ifindex || port->ifindex != ifindex || (datapath && !port->there))
+			continue;
+		datapath = port->datapath;
+	}
+	return datapath;
+}
+
+const char *datapath_name(uint32_t datapath)
+{
+	const struct port *port = port_find(datapath, OWN_PORT);
+
+	return port ? port->name : NULL;
+}
+
+bool datapath_has_port(uint32_t datapath, uint32_t number)
+{
+	const struct port *port = port_find(datapath, number);
+
+	return port && port->there;
 }

@@ -3,6 +3,7 @@
 #ifndef NETSONDE_OVS_DATAPATH_H
 #define NETSONDE_OVS_DATAPATH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /** The number of a generic netlink family (linux/openvswitch.h), or -ENOENT: the module is not loaded. */
@@ -12,5 +13,14 @@ int datapath_family(const char *name);
  * asked for, but not more often than once in 100 ms.
  */
 const char *datapath_port(uint32_t datapath, uint32_t port);
+
+/** datapaths_read: asks for all datapaths and their ports anew. Returns how many datapaths there are. */
+unsigned int datapaths_read(void);
+/** The datapath (ifindex of its own port) that has this device of this namespace as a port, or had it; 0: none. */
+uint32_t datapath_of_device(uint32_t ifindex);
+/** Its name, or NULL. */
+const char *datapath_name(uint32_t datapath);
+/** True if the datapath had a port of this number when it was read last. */
+bool datapath_has_port(uint32_t datapath, uint32_t number);
 
 #endif
