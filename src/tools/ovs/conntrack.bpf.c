@@ -71,18 +71,6 @@ static __always_inline void count(enum ct_count what)
 		*number += 1;
 }
 
-static __always_inline void device_fill(enum sonde_access access, struct sk_buff *skb, struct sonde_device *device)
-{
-	struct net_device *dev = sonde_dev(access, skb);
-
-	__builtin_memset(device, 0, sizeof(*device));
-	if (!dev)
-		return;
-	device->ifindex = SONDE_READ(access, dev, ifindex);
-	device->netns = sonde_netns(access, skb, dev);
-	bpf_probe_read_kernel(device->name, sizeof(device->name), dev->name);
-}
-
 /* what the action asks for; false: a packet of another zone */
 static __always_inline bool info_read(struct ct_facts *facts, const struct sw_flow_key *key,
 				      const struct ovs_conntrack_info *info)
@@ -121,7 +109,7 @@ static __always_inline int ct_begins(void *ctx, const __u64 *args, enum sonde_ac
 	if (!info_read(&walk->facts, (void *)args[2], (void *)args[3]))
 		return 0;
 	walk->key = args[2];
-	device_fill(access, skb, &walk->device);
+	sonde_device_fill(access, skb, &walk->device);
 	packet_parse(access, skb, &walk->packet);
 	walk->at = bpf_ktime_get_ns();
 	walk->skb = (__u64)skb;
@@ -151,7 +139,7 @@ static __always_inline int tracking_begins(void *ctx, const __u64 *args, enum so
 }
 
 /* __nf_conntrack_alloc(): the table had no connection of this packet */
-static __always_inline int alloc_ends(__u64 result)
+static __always_inline int alloc_ends(void *ctx, __u64 result)
 {
 	struct walk *walk = walk_wanted();
 
@@ -191,7 +179,7 @@ static __always_inline int error_begins(void *ctx, const __u64 *args, enum sonde
 }
 
 /* nf_conntrack_find_get() */
-static __always_inline int find_ends(__u64 result)
+static __always_inline int find_ends(void *ctx, __u64 result)
 {
 	struct walk *walk = walk_wanted();
 
@@ -201,7 +189,7 @@ static __always_inline int find_ends(__u64 result)
 }
 
 /* __nf_conntrack_confirm() */
-static __always_inline int confirm_ends(__u64 result)
+static __always_inline int confirm_ends(void *ctx, __u64 result)
 {
 	struct walk *walk = walk_wanted();
 
@@ -211,7 +199,7 @@ static __always_inline int confirm_ends(__u64 result)
 }
 
 /* nf_nat_setup_info() */
-static __always_inline int nat_ends(__u64 result)
+static __always_inline int nat_ends(void *ctx, __u64 result)
 {
 	struct walk *walk = walk_wanted();
 
@@ -327,7 +315,7 @@ static __always_inline __u8 state_of(const struct nf_conn *connection, __u32 sta
 	return state;
 }
 
-static __always_inline void connection_read(struct walk *walk, enum sonde_access access)
+static __always_inline void connection_read(struct walk *walk)
 {
 	struct sk_buff *skb = (struct sk_buff *)walk->skb;
 	const __u64 nfct = BPF_CORE_READ(skb, _nfct);
@@ -389,7 +377,7 @@ static __always_inline int ct_ends(void *ctx, __s32 result, struct sk_buff *skb,
 		facts->after = BPF_CORE_READ(key, ct_state);
 	/* a packet that ct() does not return is gone */
 	if (!result) {
-		connection_read(walk, access);
+		connection_read(walk);
 		if (facts->seen & CT_SEEN_CONNECTION && facts->status & IPS_NAT_MASK) {
 			flow_parse(access, skb, &facts->flow);
 			facts->seen |= CT_SEEN_FLOW;
@@ -426,17 +414,6 @@ int ct_done__kr(struct pt_regs *ctx)
 
 	return walk ? ct_ends(ctx, PT_REGS_RC(ctx), (struct sk_buff *)walk->skb, SONDE_PROBE) : 0;
 }
-
-/* arguments: how many the function has, behind which the result stands */
-#define HOOK_RESULT(hook, function, arguments, body)                                    \
-	SEC("fexit/" #function) int hook##__fx__##function(__u64 *ctx)                  \
-	{                                                                               \
-		return body(ctx[arguments]);                                            \
-	}                                                                               \
-	SEC("kretprobe/" #function) int hook##__kr__##function(struct pt_regs *ctx)     \
-	{                                                                               \
-		return body(PT_REGS_RC(ctx));                                           \
-	}
 
 HOOK_FUNCTION(ct, ovs_ct_execute, ct_begins)
 HOOK_FUNCTION(tracking, nf_conntrack_in, tracking_begins)

@@ -33,7 +33,7 @@ enum why {
 	WHY_TABLE_FULL,
 	WHY_ZONE_LIMIT,
 	WHY_BAD_HEADER,
-	WHY_TCP_STATE,
+	WHY_BAD_STATE,
 	WHY_HELPER,
 	WHY_NAT,
 	WHY_NOT_TAKEN,
@@ -59,7 +59,7 @@ static const struct {
 	[WHY_ZONE_LIMIT] = { "zone_limit", "the zone has as many connections as it may: the datapath drops the packet "
 					   "(ovs-appctl dpctl/ct-get-limits)" },
 	[WHY_BAD_HEADER] = { "bad_header", "a header of it is cut short or contradicts itself" },
-	[WHY_TCP_STATE] = { "tcp_state", "its TCP flags do not fit the connection's state" },
+	[WHY_BAD_STATE] = { "bad_state", "its flags do not fit the connection's state" },
 	[WHY_HELPER] = { "helper", "the connection's helper could not follow it: the datapath drops the packet" },
 	[WHY_NAT] = { "nat", "its address translation could not be set up: the datapath drops the packet" },
 	[WHY_NOT_TAKEN] = { "not_taken", "its connection could not be put into the table: another packet has put in one with the "
@@ -70,7 +70,7 @@ static const struct {
 	[WHY_NOT_TOLD] = { "not_told", "the kernel gives no reason" },
 };
 
-/* by what the kernel says of it, in the words that all kernels since 5.10 have */
+/* by what the kernel says of it, in the words of the kernels from 5.10 to 7.3 */
 static enum why why_said(const char *says)
 {
 	static const struct {
@@ -80,13 +80,18 @@ static enum why why_said(const char *says)
 		{ "checksum", WHY_CHECKSUM },
 		{ "SEQ is", WHY_WINDOW },
 		{ "ACK is", WHY_WINDOW },
-		{ "short packet", WHY_BAD_HEADER },
+		{ "invalid rst", WHY_WINDOW },
+		{ "short ", WHY_BAD_HEADER },
 		{ "truncated", WHY_BAD_HEADER },
 		{ "malformed", WHY_BAD_HEADER },
 		{ "invalid tcp flag", WHY_BAD_HEADER },
 		{ "invalid icmp type", WHY_BAD_HEADER },
-		{ "invalid rst", WHY_WINDOW },
-		{ "in dir %d", WHY_TCP_STATE },
+		{ "header not found", WHY_BAD_HEADER },
+		{ "invalid new", WHY_NO_CONNECTION },
+		{ "not picking up", WHY_NO_CONNECTION },
+		{ "in dir %d", WHY_BAD_STATE },
+		{ "dir %d, type", WHY_BAD_STATE },
+		{ "invalid state", WHY_BAD_STATE },
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
