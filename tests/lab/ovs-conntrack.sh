@@ -73,6 +73,9 @@ of udp,tp_dst=7804 'ct(commit,zone=6,nat(dst=192.0.2.8:6000))'
 of udp,tp_dst=7805 'ct(commit,zone=5),ct(commit,zone=7)'
 of udp,tp_dst=7806 'ct(commit,zone=9)'
 of udp,tp_dst=7807 'ct(commit,zone=10)'
+of ip,nw_dst=10.0.0.98 'ct(commit,zone=11)'
+of tcp,tp_dst=21 'ct(commit,zone=12,alg=ftp)'
+of tcp,tp_src=21 'ct(commit,zone=12,alg=ftp)'
 of udp,tp_dst=7899 drop
 of udp6,tp_dst=7801 'ct(commit,zone=8)'
 of udp6,tp_dst=7804 'ct(commit,zone=8,nat(dst=[fd00::8]:6000))'
@@ -110,14 +113,21 @@ out 7803 3 --sport 45000
 out 7804 3 --sport 45000
 out 7805 4 --sport 45000
 out 7806 5 --sport 46000 --spread
+frames --src 10.0.0.2 --dst 10.0.0.98 --dport 7808 --count 3 --fragments 3 --size 200
+# the helper takes a line for one once it has seen the end of the line before; a command that is cut short it drops
+out 21 1 --protocol tcp --sport 49000 --seq 1000 --size 0
+back 21 49000 1 --protocol tcp --tcp-flags 18 --seq 5000 --ack 1001 --size 0
+out 21 1 --protocol tcp --tcp-flags 16 --sport 49000 --seq 1001 --ack 5001 --size 0
+out 21 1 --protocol tcp --tcp-flags 24 --sport 49000 --seq 1001 --ack 5001 --text $'USER a\n'
+out 21 3 --same --protocol tcp --tcp-flags 24 --sport 49000 --seq 1008 --ack 5001 --text 'PORT 1,2'
 out 7899 9
 out6 7801 3 --sport 41000 --spread
 out6 7801 2 --sport 42000 --bad-checksum
 out6 7804 2 --sport 45000
 frames --src fd00::99 --dst fd00::2 --dport 7801 --count 2 --protocol icmp --icmp-type 1 --quote 41000
 frames --src fd00::99 --dst fd00::2 --dport 7801 --count 2 --protocol icmp --icmp-type 1 --quote 49000
-wait_for 30 events_are all 67
-listed=$(connections 5),$(connections 6),$(connections 7),$(connections 8),$(connections 9)
+wait_for 30 events_are all 83
+listed=$(connections 5),$(connections 6),$(connections 7),$(connections 8),$(connections 9),$(connections 11),$(connections 12)
 
 # the table is full of one connection that nothing may push out
 ovs-appctl dpctl/flush-conntrack
@@ -127,7 +137,7 @@ out 7802 1 --protocol tcp --tcp-flags 16 --sport 47000 --seq 1001 --ack 5001 --s
 read -r most < /proc/sys/net/netfilter/nf_conntrack_max
 echo 1 > /proc/sys/net/netfilter/nf_conntrack_max
 out 7807 7 --sport 48000 --spread
-wait_for 30 events_are all 77
+wait_for 30 events_are all 93
 echo "$most" > /proc/sys/net/netfilter/nf_conntrack_max
 after_invalid=$(counter invalid) after_icmp_error=$(counter icmp_error) after_drop=$(counter drop)
 tools_end
@@ -182,6 +192,12 @@ for name in all probes; do
 2 9 ok null true"
 	is "a full table: ${tool_args[$name]}" "$(kinds $name '.packet.udp.dst_port == 7807' \
 		'"\(.zone) \(.state) \(.result != "ok") \(.why) \(.confirmed)"')" "7 10 $kept true table_full false"
+	is "fragments: the last one has the packet: ${tool_args[$name]}" "$(kinds $name '.zone == 11' '"\(.result) \(.why) \(.confirmed)"')" \
+		"6 EINPROGRESS fragment false
+3 ok null true"
+	is "a helper that cannot follow: ${tool_args[$name]}" "$(kinds $name '.zone == 12' \
+		'"\(.result) \(.why) \(.kernel_says != null)"')" "3 EINVAL helper true
+4 ok null false"
 	is "packets without ct() have no record: ${tool_args[$name]}" "$(kinds $name '.packet.udp.dst_port == 7899')" ""
 	is "they came in by: ${tool_args[$name]}" "$(kinds $name true .dev | cut -d' ' -f2)" vp0
 	is "nothing is left untold: ${tool_args[$name]}" "$(total $name '"\(.whys.not_told) \(.whys.other)"')" "null null"
@@ -221,14 +237,14 @@ is "the old name shows what is invalid or lost, and all of it" "$(kinds old true
 
 # others' counts
 is "connections that ovs-appctl lists are those that went into the table" "$listed" \
-	"$(for zone in 5 6 7 8 9; do jq -r "select(.type == \"event\" and .zone == $zone and .confirmed and
+	"$(for zone in 5 6 7 8 9 11 12; do jq -r "select(.type == \"event\" and .zone == $zone and .confirmed and
 		.packet.tcp.src_port != 47000) | 1" "$work/all.json" | wc -l; done | paste -sd,)"
 # it counts errors that belong to no connection apart
 invalid=$(($(since invalid) + $(since icmp_error)))
 is "the kernel counts as many invalid packets" "$(kinds all '.why and .result == "ok"' true)" "$invalid true"
 is "and drops as many for the full table" "$(kinds all '.why == "table_full"' true)" "$(since drop) true"
 is "the total says the same" "$(total all '"\(.packets) \(.invalid) \(.failed) \(.kernel_counters | "\(.invalid) \(.icmp_error) \(.drop)")"')" \
-	"77 $invalid 10 $(since invalid) $(since icmp_error) $(since drop)"
+	"93 $invalid 13 $(since invalid) $(since icmp_error) $(since drop)"
 for name in all probes zone est old; do
 	is "lost nothing: ${tool_args[$name]}" "$(tool_number $name '.lost | tojson')" '{}'
 done

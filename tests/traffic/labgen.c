@@ -38,7 +38,7 @@ struct endpoint {
 
 /* Numbers are unsigned long and flags bool: the option table below writes them by offset. */
 struct options {
-	const char *mode, *netns, *dev, *tap, *comm, *family;
+	const char *mode, *netns, *dev, *tap, *comm, *family, *text;
 	unsigned long count, rate, seed, sport, dport, port, size, ttl, protocol;
 	unsigned long tcp_flags, seq, ack, icmp_type, quote, fragments, skip_fragment, rcvbuf, ip_id, late;
 	struct endpoint src, dst;
@@ -239,7 +239,7 @@ static void put_transport(struct frame *frame, uint32_t serial, unsigned int pro
 	case IPPROTO_UDP:
 		put16(frame, opt.sport);
 		put16(frame, opt.dport);
-		put16(frame, 8 + opt.size);
+		put16(frame, 8 + (opt.text ? strlen(opt.text) : opt.size));
 		put16(frame, 0);
 		checksum_at = start + 6;
 		break;
@@ -265,6 +265,8 @@ static void put_transport(struct frame *frame, uint32_t serial, unsigned int pro
 	}
 	if (opt.have_quote)
 		put_quote(frame);
+	else if (opt.text)
+		put_bytes(frame, opt.text, strlen(opt.text));
 	else
 		put_payload(frame, serial, opt.size);
 	if (!checksum_at)
@@ -1102,6 +1104,7 @@ static const struct row {
 	{ "ack", NUMBER, FRAMES, AT(ack), 0, UINT32_MAX, "TCP acknowledgement number (0)" },
 	{ "icmp-type", NUMBER, FRAMES, AT(icmp_type), AT(have_icmp_type), 255,
 	  "ICMP type (echo request)" },
+	{ "text", TEXT, FRAMES, AT(text), 0, 0, "payload, instead of --size bytes" },
 	{ "quote", NUMBER, FRAMES, AT(quote), AT(have_quote), 65535,
 	  "ICMP error: it quotes a datagram from this port to --dport" },
 	{ "bad-ip-checksum", FLAG, FRAMES, AT(bad_ip_checksum), 0, 0, "spoil the IPv4 checksum" },
