@@ -47,6 +47,7 @@ traffic() { # KIND [-r PID]
 	# no more than the event buffer holds
 	events)		flood "${@:2}" 10.77.0.2 7001 5000 ;;
 	ovs)		flood -d peer "${@:2}" 10.0.0.2 7002 "$packets" ;;
+	ovs_events)	flood -d peer "${@:2}" 10.0.0.2 7002 5000 ;;
 	ovs_rx)		ip netns exec peer flood -d host "${@:2}" 10.0.0.1 7002 "$packets" ;;
 	# dropped behind the veth
 	flows_1)	flood -n 1 10.0.0.2 20000 "$packets" ;;
@@ -85,7 +86,7 @@ row() {
 	"$@" > "$work/$name.out" 2> "$work/$name.err" &
 	pid=$!
 	started "$name" $pid || return
-	[ "$kind" != events ] || reads=(-r $pid)
+	[[ $kind != *events ]] || reads=(-r $pid)
 	if ! read -r cost reader sent rounds < <(traffic "$kind" "${reads[@]}"); then
 		fail "$name" "$(< $work/flood.err)"
 		kill -INT $pid
@@ -244,6 +245,25 @@ paths() {
 	base base_rx ovs_rx
 	path path_rx ovs_rx ended=sent host-rx vp0 --dst-ip 10.0.0.1 --protocol udp
 	path path_rx_socket ovs_rx ended=sent host-rx vp0 --dst-ip 10.0.0.1 --protocol udp --socket
+}
+
+# What the Open vSwitch tools cost.
+ovs() {
+	ping -c 2 10.0.0.2 > $work/ping
+	ovs-vsctl set Open_vSwitch . other_config:max-idle=3600000
+	[ -e /run/netns/host ] || ip netns attach host $$
+	ovs-ofctl add-flow br-int "priority=10,udp,tp_dst=7002,actions=ct(commit,zone=5),output:vp0"
+	base base_ct ovs
+	conntrack conntrack_other ovs events=0 --dst-ip 192.0.2.1
+	conntrack conntrack_zone ovs events=0 --zone 9
+	conntrack conntrack_invalid ovs events=0 --invalid
+	conntrack conntrack_match ovs_events events=sent --dst-ip 10.0.0.2
+	NETSONDE_ATTACH=kp,kr conntrack conntrack_other_kp ovs events=0 --dst-ip 192.0.2.1
+	NETSONDE_ATTACH=kp,kr conntrack conntrack_match_kp ovs_events events=sent --dst-ip 10.0.0.2
+}
+
+conntrack() { # NAME TRAFFIC WHAT OPTIONS...
+	row "$1" "$2" "$3" netsonde ovs conntrack --json "${@:4}"
 }
 
 starts() {

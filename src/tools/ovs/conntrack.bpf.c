@@ -97,12 +97,18 @@ static __always_inline bool info_read(struct ct_facts *facts, const struct sw_fl
 static __always_inline int ct_begins(void *ctx, const __u64 *args, enum sonde_access access)
 {
 	struct sk_buff *skb = (struct sk_buff *)args[1];
-	struct walk *walk = walk_here();
+	struct walk *walk;
 
-	if (!walk)
-		return 0;
-	walk->skb = 0;
+	/* a kretprobe can be missed: what it was to end must not be taken for this packet */
+	if (access == SONDE_PROBE) {
+		walk = walk_here();
+		if (walk)
+			walk->skb = 0;
+	}
 	if (!filter_pass(access, skb))
+		return 0;
+	walk = walk_here();
+	if (!walk)
 		return 0;
 	walk->facts.seen = 0;
 	walk->facts.says[0] = 0;
@@ -315,13 +321,11 @@ static __always_inline __u8 state_of(const struct nf_conn *connection, __u32 sta
 	return state;
 }
 
-static __always_inline void connection_read(struct walk *walk)
+static __always_inline void connection_read(struct ct_facts *facts, struct sk_buff *skb)
 {
-	struct sk_buff *skb = (struct sk_buff *)walk->skb;
 	const __u64 nfct = BPF_CORE_READ(skb, _nfct);
 	struct nf_conn *connection = (void *)(nfct & ~NFCT_INFO);
-	struct ct_facts *facts = &walk->facts;
-	const bool types = facts->seen & CT_SEEN_TYPES;
+	const bool types = bpf_core_type_exists(struct ovs_conntrack_info);
 
 	if (!connection) {
 		if (!types)
@@ -344,8 +348,6 @@ static __always_inline void event_send(void *ctx, struct walk *walk)
 {
 	struct ct_packet *event;
 
-	if (!event_wanted())
-		return;
 	event = event_reserve(sizeof(*event));
 	if (!event)
 		return;
@@ -358,33 +360,30 @@ static __always_inline void event_send(void *ctx, struct walk *walk)
 	event_submit(ctx, event, sizeof(*event));
 }
 
-static __always_inline int ct_ends(void *ctx, __s32 result, struct sk_buff *skb, enum sonde_access access)
+static __always_inline bool is_wanted(const struct ct_facts *facts, bool invalid, bool failed)
 {
-	const __u64 now = bpf_ktime_get_ns();
-	struct walk *walk = walk_wanted();
-	const struct sw_flow_key *key;
-	struct ct_facts *facts;
+	if (cfg_state && (facts->after & cfg_state) != cfg_state)
+		return false;
+	return !cfg_invalid || invalid || failed;
+}
+
+static __always_inline int ct_ends(void *ctx, struct walk *walk, __s32 result)
+{
+	const bool types = bpf_core_type_exists(struct ovs_conntrack_info);
+	const struct sw_flow_key *key = (void *)walk->key;
+	struct sk_buff *skb = (struct sk_buff *)walk->skb;
+	struct ct_facts *facts = &walk->facts;
 	bool invalid, failed;
 
-	if (!walk)
-		return 0;
-	key = (void *)walk->key;
-	facts = &walk->facts;
-	facts->took = now - walk->at;
+	facts->took = bpf_ktime_get_ns() - walk->at;
 	facts->result = result;
 	facts->after = 0;
-	if (bpf_core_type_exists(struct ovs_conntrack_info))
+	if (types)
 		facts->after = BPF_CORE_READ(key, ct_state);
-	/* a packet that ct() does not return is gone */
-	if (!result) {
-		connection_read(walk);
-		if (facts->seen & CT_SEEN_CONNECTION && facts->status & IPS_NAT_MASK) {
-			flow_parse(access, skb, &facts->flow);
-			facts->seen |= CT_SEEN_FLOW;
-		}
-	}
+	else if (!result)
+		connection_read(facts, skb);
 	walk->skb = 0;
-	if (cfg_zone_wanted && (!(facts->seen & CT_SEEN_ZONE) || facts->zone != cfg_zone))
+	if (!types && cfg_zone_wanted && (!(facts->seen & CT_SEEN_ZONE) || facts->zone != cfg_zone))
 		return 0;
 	invalid = !result && facts->after & OVS_CS_F_INVALID;
 	failed = result && result != -EINPROGRESS;
@@ -393,10 +392,15 @@ static __always_inline int ct_ends(void *ctx, __s32 result, struct sk_buff *skb,
 		count(CT_COUNT_invalid);
 	if (failed)
 		count(CT_COUNT_failed);
-	if (cfg_state && (facts->after & cfg_state) != cfg_state)
+	if (!is_wanted(facts, invalid, failed) || !event_wanted())
 		return 0;
-	if (cfg_invalid && !invalid && !failed)
-		return 0;
+	/* a packet that ct() does not return is gone */
+	if (types && !result)
+		connection_read(facts, skb);
+	if (facts->seen & CT_SEEN_CONNECTION && facts->status & IPS_NAT_MASK) {
+		flow_parse(SONDE_PROBE, skb, &facts->flow);
+		facts->seen |= CT_SEEN_FLOW;
+	}
 	event_send(ctx, walk);
 	return 0;
 }
@@ -404,15 +408,17 @@ static __always_inline int ct_ends(void *ctx, __s32 result, struct sk_buff *skb,
 SEC("fexit/ovs_ct_execute")
 int ct_done__fx(__u64 *ctx)
 {
-	return ct_ends(ctx, ctx[4], (struct sk_buff *)ctx[1], SONDE_DIRECT);
+	struct walk *walk = walk_wanted();
+
+	return walk && walk->skb == ctx[1] ? ct_ends(ctx, walk, ctx[4]) : 0;
 }
 
 SEC("kretprobe/ovs_ct_execute")
 int ct_done__kr(struct pt_regs *ctx)
 {
-	struct walk *walk = walk_here();
+	struct walk *walk = walk_wanted();
 
-	return walk ? ct_ends(ctx, PT_REGS_RC(ctx), (struct sk_buff *)walk->skb, SONDE_PROBE) : 0;
+	return walk ? ct_ends(ctx, walk, PT_REGS_RC(ctx)) : 0;
 }
 
 HOOK_FUNCTION(ct, ovs_ct_execute, ct_begins)

@@ -585,8 +585,8 @@ static const struct hook_row hooks[] = {
 	{ "tracking", .optional = true, .wanted = no_types },
 	{ "types", .optional = true, .wanted = no_types,
 	  .without = "the state before, and whether the action asks for commit and nat; the states snat and dnat but of "
-		     "packets whose addresses changed; the state of packets that ct() failed on: the openvswitch module "
-		     "has no types here" },
+		     "packets whose addresses changed; the state of packets that ct() failed on; the zone of fragments that wait: the "
+		     "openvswitch module has no types here" },
 	{ NULL },
 };
 
