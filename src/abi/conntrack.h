@@ -20,7 +20,7 @@ enum ct_seen {
 	CT_SEEN_NEW = 1 << 7,		/* the table had no connection of the packet: one was made */
 	CT_SEEN_NO_ENTRY = 1 << 8,	/* there was none to be had */
 	CT_SEEN_TABLE_FULL = 1 << 9,	/* since the table is full */
-	CT_SEEN_COMPLAINT = 1 << 10,	/* the kernel had something to complain of, but not too often; not that the table is full */
+	CT_SEEN_COMPLAINT = 1 << 10,	/* the kernel asked whether it may complain, not of a full table */
 	CT_SEEN_ICMP_ERROR = 1 << 11,	/* the packet was taken for an ICMP error */
 	CT_SEEN_UNMATCHED = 1 << 12,	/* and no connection has the packet that it quotes */
 	CT_SEEN_HELPER = 1 << 13,	/* says is a helper's */

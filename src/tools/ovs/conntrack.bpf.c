@@ -398,7 +398,7 @@ static __always_inline int ct_ends(void *ctx, struct walk *walk, __s32 result)
 	if (types && !result)
 		connection_read(facts, skb);
 	if (facts->seen & CT_SEEN_CONNECTION && facts->status & IPS_NAT_MASK) {
-		flow_parse(SONDE_PROBE, skb, &facts->flow);
+		packet_flow(SONDE_PROBE, skb, false, &facts->flow);
 		facts->seen |= CT_SEEN_FLOW;
 	}
 	event_send(ctx, walk);

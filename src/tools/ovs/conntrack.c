@@ -18,129 +18,16 @@
 #include "core/words.h"
 #include "odp/odp.h"
 #include "ovs_conntrack.skel.h"
+#include "tools/ovs/ct_why.h"
 #include "tools/ovs/datapath.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define RODATA(run) ((struct ovs_conntrack__rodata *)(run)->rodata)
 
-/* ---- why ---- */
-
-enum why {
-	WHY_NOT, /* nothing is wrong with the packet */
-	WHY_WINDOW,
-	WHY_CHECKSUM,
-	WHY_NO_CONNECTION,
-	WHY_TABLE_FULL,
-	WHY_ZONE_LIMIT,
-	WHY_BAD_HEADER,
-	WHY_BAD_STATE,
-	WHY_HELPER,
-	WHY_NAT,
-	WHY_NOT_TAKEN,
-	WHY_NO_MEMORY,
-	WHY_FRAGMENT,
-	WHY_OTHER,
-	WHY_NOT_TOLD,
-};
-
-static const struct {
-	const char *name, *meaning;
-} whys[] = {
-	[WHY_NOT] = { NULL, NULL },
-	[WHY_WINDOW] = { "window", "its TCP sequence or acknowledgement number is not one that this connection can have now "
-				   "(net.netfilter.nf_conntrack_tcp_be_liberal lets such packets pass)" },
-	[WHY_CHECKSUM] = { "checksum", "its checksum is wrong: damaged on its way, or sent without one by a device whose "
-				       "offload is not honoured (net.netfilter.nf_conntrack_checksum)" },
-	[WHY_NO_CONNECTION] = { "no_connection", "the table has no connection of it in this zone, and such a packet cannot begin "
-						 "one: committed in another zone, timed out, or never seen from its begin "
-						 "(net.netfilter.nf_conntrack_tcp_loose)" },
-	[WHY_TABLE_FULL] = { "table_full", "the connection table is full: the datapath drops the packet "
-					   "(net.netfilter.nf_conntrack_max)" },
-	[WHY_ZONE_LIMIT] = { "zone_limit", "the zone has as many connections as it may: the datapath drops the packet "
-					   "(ovs-appctl dpctl/ct-get-limits)" },
-	[WHY_BAD_HEADER] = { "bad_header", "a header of it is cut short or contradicts itself" },
-	[WHY_BAD_STATE] = { "bad_state", "its flags do not fit the connection's state" },
-	[WHY_HELPER] = { "helper", "the connection's helper could not follow it: the datapath drops the packet" },
-	[WHY_NAT] = { "nat", "its address translation could not be set up: the datapath drops the packet" },
-	[WHY_NOT_TAKEN] = { "not_taken", "its connection could not be put into the table: another packet has put in one with the "
-					 "same addresses, or it was removed meanwhile: the datapath drops the packet" },
-	[WHY_NO_MEMORY] = { "no_memory", "there was no memory for its connection: the datapath drops the packet" },
-	[WHY_FRAGMENT] = { "fragment", "a fragment, which waits for the others" },
-	[WHY_OTHER] = { "other", NULL },
-	[WHY_NOT_TOLD] = { "not_told", "the kernel gives no reason" },
-};
-
-/* by what the kernel says of it, in the words of the kernels from 5.10 to 7.3 */
-static enum why why_said(const char *says)
-{
-	static const struct {
-		const char *part;
-		enum why why;
-	} rows[] = {
-		{ "checksum", WHY_CHECKSUM },
-		{ "SEQ is", WHY_WINDOW },
-		{ "ACK is", WHY_WINDOW },
-		{ "invalid rst", WHY_WINDOW },
-		{ "short ", WHY_BAD_HEADER },
-		{ "truncated", WHY_BAD_HEADER },
-		{ "malformed", WHY_BAD_HEADER },
-		{ "invalid tcp flag", WHY_BAD_HEADER },
-		{ "invalid icmp type", WHY_BAD_HEADER },
-		{ "header not found", WHY_BAD_HEADER },
-		{ "invalid new", WHY_NO_CONNECTION },
-		{ "not picking up", WHY_NO_CONNECTION },
-		{ "in dir %d", WHY_BAD_STATE },
-		{ "dir %d, type", WHY_BAD_STATE },
-		{ "invalid state", WHY_BAD_STATE },
-	};
-
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		if (strstr(says, rows[i].part))
-			return rows[i].why;
-	}
-	return WHY_OTHER;
-}
-
-static bool is_malformed(const struct sonde_packet *packet)
-{
-	return packet->outer.flags & (SONDE_TRUNCATED | SONDE_MALFORMED);
-}
-
-static enum why why_of(const struct ct_facts *facts, const struct sonde_packet *packet)
-{
-	const uint32_t seen = facts->seen;
-	const bool invalid = !facts->result && facts->after & OVS_CS_F_INVALID;
-
-	if (facts->result == -EINPROGRESS)
-		return WHY_FRAGMENT;
-	if (!facts->result && !invalid)
-		return WHY_NOT;
-	if (seen & CT_SEEN_HELPER)
-		return WHY_HELPER;
-	if (facts->result && seen & CT_SEEN_NO_ENTRY)
-		return seen & CT_SEEN_TABLE_FULL ? WHY_TABLE_FULL : WHY_NO_MEMORY;
-	if (facts->result == -ENOMEM && seen & CT_SEEN_COMPLAINT)
-		return WHY_ZONE_LIMIT;
-	if (seen & CT_SEEN_NAT_REFUSED)
-		return WHY_NAT;
-	if (seen & CT_SEEN_REFUSED)
-		return WHY_NOT_TAKEN;
-	if (facts->says[0])
-		return why_said(facts->says);
-	if (seen & CT_SEEN_ICMP_ERROR)
-		return seen & CT_SEEN_UNMATCHED ? WHY_NO_CONNECTION : WHY_NOT_TOLD;
-	/* one was made for it, and it was not to begin one */
-	if (invalid && seen & CT_SEEN_NEW)
-		return WHY_NO_CONNECTION;
-	if (is_malformed(packet))
-		return WHY_BAD_HEADER;
-	return WHY_NOT_TOLD;
-}
-
 /* ---- options ---- */
 
 struct state {
-	uint64_t events, why[COUNT(whys)];
+	uint64_t events, why[WHY_MAX];
 	uint64_t kernel_before[8], kernel_after[8];
 };
 
@@ -417,9 +304,9 @@ static void event_json(const struct ct_packet *event, const struct translation *
 	json_object_set_new(json, "confirmed", json_boolean(facts->seen & CT_SEEN_CONFIRMED));
 	json_object_set_new(json, "nat", translation_json(nat, &facts->flow));
 	json_object_set_new(json, "connection", facts->seen & CT_SEEN_CONNECTION ? connection_json(event) : json_null());
-	json_object_set_new(json, "why", whys[why].name ? json_string(whys[why].name) : json_null());
+	json_object_set_new(json, "why", why_name(why) ? json_string(why_name(why)) : json_null());
 	json_object_set_new(json, "kernel_says", why != WHY_NOT && facts->says[0] ? json_string(facts->says) : json_null());
-	json_object_set_new(json, "meaning", whys[why].meaning ? json_string(whys[why].meaning) : json_null());
+	json_object_set_new(json, "meaning", why_meaning(why) ? json_string(why_meaning(why)) : json_null());
 }
 
 static void end_text(const char *name, const union sonde_address *from, const union sonde_address *to,
@@ -486,9 +373,9 @@ static void event_text(const struct ct_packet *event, const struct translation *
 	fputc('\n', text);
 	if (why == WHY_NOT)
 		return;
-	fprintf(text, "    %s", whys[why].name);
-	if (whys[why].meaning)
-		fprintf(text, ": %s", whys[why].meaning);
+	fprintf(text, "    %s", why_name(why));
+	if (why_meaning(why))
+		fprintf(text, ": %s", why_meaning(why));
 	fputc('\n', text);
 	if (facts->says[0])
 		fprintf(text, "    the kernel says: %s\n", facts->says);
@@ -517,9 +404,9 @@ static void total_json(struct run *run, const uint64_t counts[CT_COUNT_MAX])
 	const struct state *state = run->state;
 	json_t *record = record_new(run, "total"), *why = json_object(), *kernel = json_object();
 
-	for (size_t i = 0; i < COUNT(whys); i++) {
-		if (state->why[i] && whys[i].name)
-			json_object_set_new(why, whys[i].name, json_integer(state->why[i]));
+	for (size_t i = 0; i < WHY_MAX; i++) {
+		if (state->why[i] && why_name(i))
+			json_object_set_new(why, why_name(i), json_integer(state->why[i]));
 	}
 	for (size_t i = 0; i < COUNT(kernel_counters); i++)
 		json_object_set_new(kernel, kernel_counters[i],
@@ -538,9 +425,9 @@ static void total_text(struct run *run, const uint64_t counts[CT_COUNT_MAX])
 
 	printf("%" PRIu64 " packets in ct actions: %" PRIu64 " invalid, on %" PRIu64 " ct() failed; %" PRIu64 " shown",
 	       counts[CT_COUNT_packets], counts[CT_COUNT_invalid], counts[CT_COUNT_failed], state->events);
-	for (size_t i = 0; i < COUNT(whys); i++) {
-		if (state->why[i] && whys[i].name)
-			printf(", %" PRIu64 " %s", state->why[i], whys[i].name);
+	for (size_t i = 0; i < WHY_MAX; i++) {
+		if (state->why[i] && why_name(i))
+			printf(", %" PRIu64 " %s", state->why[i], why_name(i));
 	}
 	fputs("\nthe kernel's counters meanwhile, of all packets in this namespace:", stdout);
 	for (size_t i = 0; i < COUNT(kernel_counters); i++)
@@ -585,8 +472,8 @@ static const struct hook_row hooks[] = {
 	{ "tracking", .optional = true, .wanted = no_types },
 	{ "types", .optional = true, .wanted = no_types,
 	  .without = "the state before, and whether the action asks for commit and nat; the states snat and dnat but of "
-		     "packets whose addresses changed; the state of packets that ct() failed on; the zone of fragments that wait: the "
-		     "openvswitch module has no types here" },
+		     "packets whose addresses changed; the state of packets that ct() failed on; the zone of fragments that "
+		     "wait: the openvswitch module has no types here" },
 	{ NULL },
 };
 
