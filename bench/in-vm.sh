@@ -48,6 +48,7 @@ traffic() { # KIND [-r PID]
 	events)		flood "${@:2}" 10.77.0.2 7001 5000 ;;
 	ovs)		flood -d peer "${@:2}" 10.0.0.2 7002 "$packets" ;;
 	ovs_drop)	flood "${@:2}" 10.0.0.2 7003 "$packets" ;;
+	ovs_events)	flood -d peer "${@:2}" 10.0.0.2 7002 5000 ;;
 	ovs_rx)		ip netns exec peer flood -d host "${@:2}" 10.0.0.1 7002 "$packets" ;;
 	# dropped behind the veth
 	flows_1)	flood -n 1 10.0.0.2 20000 "$packets" ;;
@@ -86,7 +87,7 @@ row() {
 	"$@" > "$work/$name.out" 2> "$work/$name.err" &
 	pid=$!
 	started "$name" $pid || return
-	[ "$kind" != events ] || reads=(-r $pid)
+	[[ $kind != *events ]] || reads=(-r $pid)
 	if ! read -r cost reader sent rounds < <(traffic "$kind" "${reads[@]}"); then
 		fail "$name" "$(< $work/flood.err)"
 		kill -INT $pid
@@ -247,22 +248,44 @@ paths() {
 	path path_rx_socket ovs_rx ended=sent host-rx vp0 --dst-ip 10.0.0.1 --protocol udp --socket
 }
 
-# What watching Open vSwitch costs a packet that its datapath forwards, and one that it drops (a VM as for paths)
+# What the Open vSwitch tools cost a packet (a VM as for paths)
 ovs() {
 	ping -c 2 10.0.0.2 > $work/ping
 	ovs-vsctl set Open_vSwitch . other_config:max-idle=3600000
-	ip netns attach host $$
-	ovs-ofctl add-flow br-int priority=100,udp,tp_dst=7003,actions=drop
-	flood 10.0.0.2 7003 1 > $work/first 2>&1
+	[ -e /run/netns/host ] || ip netns attach host $$
 	base base_ovs ovs
+	ovs_drops
+	ovs_conntrack
+}
+
+# what is forwarded, and what the datapath drops
+ovs_drops() {
 	row drops_forwarded ovs drops=0 netsonde ovs drops --json --interval 1d
 	row drops_forwarded_miss ovs drops=0 netsonde ovs drops --json --interval 1d --dst-ip 192.0.2.1
 	NETSONDE_ATTACH=rt,kp,kr row drops_forwarded_kp ovs drops=0 netsonde ovs drops --json --interval 1d
+	ovs-ofctl add-flow br-int priority=100,udp,tp_dst=7003,actions=drop
+	flood 10.0.0.2 7003 1 > $work/first 2>&1
 	base base_ovs_drop ovs_drop
 	row drops_dropped ovs_drop drops=sent netsonde ovs drops --json --interval 1d
 	row drops_dropped_hit ovs_drop drops=sent netsonde ovs drops --json --interval 1d --dst-ip 10.0.0.2
 	row drops_dropped_miss ovs_drop drops=0 netsonde ovs drops --json --interval 1d --dst-ip 192.0.2.1
 	row stacks_dropped ovs_drop drops=sent netsonde drop stacks --json --interval 1d --group-by reason,dev
+}
+
+# what goes through a ct action
+ovs_conntrack() {
+	ovs-ofctl add-flow br-int "priority=10,udp,tp_dst=7002,actions=ct(commit,zone=5),output:vp0"
+	base base_ct ovs
+	conntrack conntrack_other ovs events=0 --dst-ip 192.0.2.1
+	conntrack conntrack_zone ovs events=0 --zone 9
+	conntrack conntrack_invalid ovs events=0 --invalid
+	conntrack conntrack_match ovs_events events=sent --dst-ip 10.0.0.2
+	NETSONDE_ATTACH=kp,kr conntrack conntrack_other_kp ovs events=0 --dst-ip 192.0.2.1
+	NETSONDE_ATTACH=kp,kr conntrack conntrack_match_kp ovs_events events=sent --dst-ip 10.0.0.2
+}
+
+conntrack() { # NAME TRAFFIC WHAT OPTIONS...
+	row "$1" "$2" "$3" netsonde ovs conntrack --json "${@:4}"
 }
 
 starts() {

@@ -39,4 +39,15 @@
 		return body(ctx, args, SONDE_PROBE);                                               \
 	}
 
+/* the end of a function; arguments: how many it has, behind which a trampoline has the result; body(ctx, result) */
+#define HOOK_RESULT(hook, function, arguments, body)                                               \
+	SEC("fexit/" #function) int hook##__fx__##function(__u64 *ctx)                             \
+	{                                                                                          \
+		return body(ctx, ctx[arguments]);                                                  \
+	}                                                                                          \
+	SEC("kretprobe/" #function) int hook##__kr__##function(struct pt_regs *ctx)                \
+	{                                                                                          \
+		return body(ctx, PT_REGS_RC(ctx));                                                 \
+	}
+
 #endif

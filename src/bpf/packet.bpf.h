@@ -14,6 +14,7 @@
 #include <bpf/bpf_endian.h>
 
 #include "abi/packet.h"
+#include "abi/types.h"
 #include "kernel/skb.h"
 #include "read.bpf.h"
 
@@ -251,6 +252,19 @@ static __always_inline __u32 sonde_netns(enum sonde_access access, struct sk_buf
 	if (!sonde_kernel_pointer(net))
 		return 0;
 	return SONDE_READ(SONDE_PROBE, net, ns.inum);
+}
+
+/** sonde_device_fill: the device that an skb came in by or leaves by, and its name; zeros: none. */
+static __always_inline void sonde_device_fill(enum sonde_access access, struct sk_buff *skb, struct sonde_device *device)
+{
+	struct net_device *dev = sonde_dev(access, skb);
+
+	__builtin_memset(device, 0, sizeof(*device));
+	if (!dev)
+		return;
+	device->ifindex = SONDE_READ(access, dev, ifindex);
+	device->netns = sonde_netns(access, skb, dev);
+	SONDE_COPY(device->name, sizeof(device->name), dev->name);
 }
 
 /** packet_tag: true and the tag, if the skb itself holds a VLAN tag. */

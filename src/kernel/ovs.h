@@ -5,6 +5,8 @@
 
 #include <linux/types.h>
 
+#include "kernel/conntrack.h"
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 /* kernels without BTF of modules (before 5.11) know nothing of it: ask bpf_core_type_exists() */
@@ -36,6 +38,18 @@ struct datapath {
 struct ovs_skb_cb {
 	struct vport *input_vport;
 	__u16 acts_origlen;	/* bytes of the flow's actions as they came by netlink */
+};
+
+struct sw_flow_key {
+	__u8 ct_state;	/* OVS_CS_F_* */
+};
+
+/* what a ct action asks for */
+struct ovs_conntrack_info {
+	struct nf_conntrack_zone zone;
+	__u8 commit : 1;
+	__u8 nat : 3;
+	__u8 force : 1;
 };
 
 #pragma clang attribute pop

@@ -79,6 +79,7 @@ struct sk_buff {
 	unsigned int tail;		/* offset from head on 64-bit machines */
 	int skb_iif;			/* device it was received on */
 	char cb[48];			/* of the layer that has the packet */
+	unsigned long _nfct;		/* its connection, enum ip_conntrack_info in the lowest three bits */
 	__u16 queue_mapping;
 	__be16 protocol;
 	__u16 network_header;		/* offsets from head; 0: not set */

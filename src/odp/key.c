@@ -13,6 +13,11 @@ static const char *const tcp_flags[] = { "fin", "syn", "rst", "psh", "ack",   "u
 					 "ece", "cwr", "ns",  "[200]", "[400]", "[800]" };
 static const char *const ct_states[] = { "new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat" };
 
+const char *odp_ct_state(unsigned int bit)
+{
+	return bit < sizeof(ct_states) / sizeof(ct_states[0]) ? ct_states[bit] : NULL;
+}
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct key_kind {

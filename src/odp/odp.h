@@ -39,6 +39,9 @@ size_t odp_canonical_mask(struct odp_attrs mask, unsigned char *to);
 size_t odp_canonical(struct odp_attrs key, struct odp_attrs mask, bool extension_headers, unsigned char *to);
 #define ODP_CANONICAL_MORE 256 /* bytes that the result may have more than the key */
 
+/** Name of a bit of ct_state, or NULL. */
+const char *odp_ct_state(unsigned int bit);
+
 /* between the files of this folder */
 
 #define ODP_DEEPEST 16 /* levels of nested actions or tags; the kernel takes fewer */

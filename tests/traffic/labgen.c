@@ -38,13 +38,13 @@ struct endpoint {
 
 /* Numbers are unsigned long and flags bool: the option table below writes them by offset. */
 struct options {
-	const char *mode, *netns, *dev, *tap, *comm, *family;
+	const char *mode, *netns, *dev, *tap, *comm, *family, *text;
 	unsigned long count, rate, seed, sport, dport, port, size, ttl, protocol;
-	unsigned long tcp_flags, icmp_type, fragments, skip_fragment, rcvbuf, ip_id, late;
+	unsigned long tcp_flags, seq, ack, icmp_type, quote, fragments, skip_fragment, rcvbuf, ip_id, late;
 	struct endpoint src, dst;
 	uint8_t src_mac[6], dst_mac[6];
 	unsigned long tags[TAGS_MAX], tag_count; /* priority << 13 | id, outermost first */
-	bool have_sport, have_src_mac, have_dst_mac, have_icmp_type, have_tcp_flags, have_ip_id;
+	bool have_sport, have_src_mac, have_dst_mac, have_icmp_type, have_tcp_flags, have_ip_id, have_quote;
 	bool df, bad_ip_checksum, bad_checksum, hold, echo, answers, spread, same, stamps;
 };
 
@@ -201,6 +201,34 @@ static void put_payload(struct frame *frame, uint32_t serial, unsigned int size)
 	}
 }
 
+/* What an ICMP error answers: a datagram that its receiver has sent from --quote to --dport of its sender. */
+static void put_quote(struct frame *frame)
+{
+	unsigned int start = frame->length;
+
+	if (opt.src.family == AF_INET6) {
+		put32(frame, 6u << 28);
+		put16(frame, 8);
+		put8(frame, IPPROTO_UDP);
+		put8(frame, opt.ttl);
+	} else {
+		put16(frame, 0x4500);
+		put16(frame, 28);
+		put32(frame, 0);
+		put8(frame, opt.ttl);
+		put8(frame, IPPROTO_UDP);
+		put16(frame, 0);
+	}
+	put_bytes(frame, opt.dst.addr, address_length(&opt.dst));
+	put_bytes(frame, opt.src.addr, address_length(&opt.src));
+	if (opt.src.family == AF_INET)
+		set16(frame->bytes + start + 10, fold(sum16(frame->bytes + start, 20, 0)));
+	put16(frame, opt.quote);
+	put16(frame, opt.dport);
+	put16(frame, 8);
+	put16(frame, 0);
+}
+
 /* Layer 4 header and payload into @frame; checksum position is remembered for the caller. */
 static void put_transport(struct frame *frame, uint32_t serial, unsigned int protocol)
 {
@@ -211,15 +239,15 @@ static void put_transport(struct frame *frame, uint32_t serial, unsigned int pro
 	case IPPROTO_UDP:
 		put16(frame, opt.sport);
 		put16(frame, opt.dport);
-		put16(frame, 8 + opt.size);
+		put16(frame, 8 + (opt.text ? strlen(opt.text) : opt.size));
 		put16(frame, 0);
 		checksum_at = start + 6;
 		break;
 	case IPPROTO_TCP:
 		put16(frame, opt.sport);
 		put16(frame, opt.dport);
-		put32(frame, serial);
-		put32(frame, 0);
+		put32(frame, opt.seq + serial);
+		put32(frame, opt.ack);
 		put16(frame, 5 << 12 | opt.tcp_flags);
 		put16(frame, 64240);
 		put32(frame, 0);
@@ -230,12 +258,17 @@ static void put_transport(struct frame *frame, uint32_t serial, unsigned int pro
 		put8(frame, opt.icmp_type);
 		put8(frame, 0);
 		put16(frame, 0);
-		put16(frame, opt.sport);
-		put16(frame, serial);
+		put16(frame, opt.have_quote ? 0 : opt.sport);
+		put16(frame, opt.have_quote ? 0 : serial);
 		checksum_at = start + 2;
 		break;
 	}
-	put_payload(frame, serial, opt.size);
+	if (opt.have_quote)
+		put_quote(frame);
+	else if (opt.text)
+		put_bytes(frame, opt.text, strlen(opt.text));
+	else
+		put_payload(frame, serial, opt.size);
 	if (!checksum_at)
 		return;
 	length = frame->length - start;
@@ -1066,8 +1099,14 @@ static const struct row {
 	  "udp, tcp, icmp (ICMPv6 with IPv6) or a number (udp)" },
 	{ "tcp-flags", NUMBER, FRAMES, AT(tcp_flags), AT(have_tcp_flags), 511,
 	  "TCP flags as a number (2, SYN)" },
+	{ "seq", NUMBER, FRAMES, AT(seq), 0, UINT32_MAX,
+	  "TCP sequence number of the first packet, one more in each (0)" },
+	{ "ack", NUMBER, FRAMES, AT(ack), 0, UINT32_MAX, "TCP acknowledgement number (0)" },
 	{ "icmp-type", NUMBER, FRAMES, AT(icmp_type), AT(have_icmp_type), 255,
 	  "ICMP type (echo request)" },
+	{ "text", TEXT, FRAMES, AT(text), 0, 0, "payload, instead of --size bytes" },
+	{ "quote", NUMBER, FRAMES, AT(quote), AT(have_quote), 65535,
+	  "ICMP error: it quotes a datagram from this port to --dport" },
 	{ "bad-ip-checksum", FLAG, FRAMES, AT(bad_ip_checksum), 0, 0, "spoil the IPv4 checksum" },
 	{ "bad-checksum", FLAG, FRAMES, AT(bad_checksum), 0, 0, "spoil the layer 4 checksum" },
 	{ "fragments", NUMBER, FRAMES, AT(fragments), 0, 64, "cut each packet into so many (1)" },

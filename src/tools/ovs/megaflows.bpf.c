@@ -92,18 +92,6 @@ static __noinline int upcall_identity_probe(struct sk_buff *skb, __u64 *number)
 	return 0;
 }
 
-static __always_inline void device_fill(enum sonde_access access, struct sk_buff *skb, struct sonde_device *device)
-{
-	struct net_device *dev = sonde_dev(access, skb);
-
-	__builtin_memset(device, 0, sizeof(*device));
-	if (!dev)
-		return;
-	device->ifindex = SONDE_READ(access, dev, ifindex);
-	device->netns = sonde_netns(access, skb, dev);
-	bpf_probe_read_kernel(device->name, sizeof(device->name), dev->name);
-}
-
 /* ovs_dp_upcall(dp, skb, key, upcall_info, cutlen) */
 static __always_inline int upcall_begins(void *ctx, const __u64 *args, enum sonde_access access)
 {
@@ -122,7 +110,7 @@ static __always_inline int upcall_begins(void *ctx, const __u64 *args, enum sond
 	else
 		upcall_identity_probe(skb, &identity);
 	upcall->identity = identity;
-	device_fill(access, skb, &upcall->device);
+	sonde_device_fill(access, skb, &upcall->device);
 	packet_parse(access, skb, &upcall->packet);
 	upcall->wanted = 1;
 	return 0;
@@ -317,22 +305,12 @@ static __always_inline int packet_returns(void *ctx, const __u64 *args, enum son
 	return 0;
 }
 
-#define HOOK_COMMAND_ENDS(hook, function)                                               \
-	SEC("fexit/" #function) int hook##__fx__##function(__u64 *ctx)                  \
-	{                                                                               \
-		return command_ends(ctx, ctx[2]);                                       \
-	}                                                                               \
-	SEC("kretprobe/" #function) int hook##__kr__##function(struct pt_regs *ctx)     \
-	{                                                                               \
-		return command_ends(ctx, PT_REGS_RC(ctx));                              \
-	}
-
 HOOK_FUNCTION(upcall, ovs_dp_upcall, upcall_begins)
 HOOK_FUNCTION(message, netlink_unicast, message_leaves)
 HOOK_FUNCTION(put, ovs_flow_cmd_new, put_begins)
-HOOK_COMMAND_ENDS(put_done, ovs_flow_cmd_new)
+HOOK_RESULT(put_done, ovs_flow_cmd_new, 2, command_ends)
 HOOK_FUNCTION(set, ovs_flow_cmd_set, set_begins)
-HOOK_COMMAND_ENDS(set_done, ovs_flow_cmd_set)
+HOOK_RESULT(set_done, ovs_flow_cmd_set, 2, command_ends)
 HOOK_FUNCTION(delete, ovs_flow_cmd_del, delete_begins)
-HOOK_COMMAND_ENDS(delete_done, ovs_flow_cmd_del)
+HOOK_RESULT(delete_done, ovs_flow_cmd_del, 2, command_ends)
 HOOK_FUNCTION(execute, ovs_flow_key_extract_userspace, packet_returns)
