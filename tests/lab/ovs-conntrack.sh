@@ -148,61 +148,62 @@ kept=0
 # the datapath takes a connection whose destination is translated for one of both kinds; so are its flows' states
 dnat='snat|dnat'
 [ -n "$types" ] || dnat=dnat
+whole='del(.time, .time_ns, .cpu, .took_ns) | tojson'
 
-for name in all probes; do
-	is "new connections: ${tool_args[$name]}" "$(kinds $name '.packet.ip.version == 4 and .packet.udp.dst_port == 7801 and
-		(.why == null) and .packet.udp.src_port > 41000')" "4 5 new|trk ok null true"
-	is "one with an answer: ${tool_args[$name]}" "$(kinds $name '.packet.ip.version == 4 and
-		.why == null and ([.packet.udp.src_port, .packet.udp.dst_port] | sort == [7801, 41000])')" \
-		"3 5 est|rpl|trk ok null false
+is "new connections" "$(kinds all '.packet.ip.version == 4 and .packet.udp.dst_port == 7801 and
+	(.why == null) and .packet.udp.src_port > 41000')" "4 5 new|trk ok null true"
+is "one with an answer" "$(kinds all '.packet.ip.version == 4 and
+	.why == null and ([.packet.udp.src_port, .packet.udp.dst_port] | sort == [7801, 41000])')" \
+	"3 5 est|rpl|trk ok null false
 4 5 est|trk ok null false
 1 5 new|trk ok null true"
-	is "errors that belong to it, and that do not: ${tool_args[$name]}" \
-		"$(kinds $name '.packet.ip.protocol == "icmp"')" "3 5 inv|trk ok no_connection false
+is "errors that belong to it, and that do not" \
+	"$(kinds all '.packet.ip.protocol == "icmp"')" "3 5 inv|trk ok no_connection false
 2 5 rel|rpl|trk ok null false"
-	is "wrong checksums: ${tool_args[$name]}" "$(kinds $name '.packet.udp.src_port == 42000 and .packet.ip.version == 4')" \
-		"6 5 inv|trk ok checksum false"
-	is "a TCP connection, and packets outside its window: ${tool_args[$name]}" \
-		"$(kinds $name '.packet.tcp.src_port == 43000 or .packet.tcp.dst_port == 43000' \
-		'"\(.zone) \(.state) \(.why) \(.connection.tcp_state) \(.kernel_says != null)"')" \
-		"1 5 est|rpl|trk null SYN_RECV false
+is "wrong checksums" "$(kinds all '.packet.udp.src_port == 42000 and .packet.ip.version == 4')" \
+	"6 5 inv|trk ok checksum false"
+is "a TCP connection, and packets outside its window" \
+	"$(kinds all '.packet.tcp.src_port == 43000 or .packet.tcp.dst_port == 43000' \
+	'"\(.zone) \(.state) \(.why) \(.connection.tcp_state) \(.kernel_says != null)"')" \
+	"1 5 est|rpl|trk null SYN_RECV false
 1 5 est|trk null ESTABLISHED false
 4 5 inv|trk window null true
 1 5 new|trk null SYN_SENT false"
-	is "from the middle of a connection, and resets of none: ${tool_args[$name]}" \
-		"$(kinds $name '.packet.tcp.src_port == 44000 or .packet.tcp.src_port == 44001' \
-		'"\(.zone) \(.state) \(.result) \(.why) \(.packet.tcp.flags)"')" \
-		"5 5 inv|trk ok no_connection ACK
+is "from the middle of a connection, and resets of none" \
+	"$(kinds all '.packet.tcp.src_port == 44000 or .packet.tcp.src_port == 44001' \
+	'"\(.zone) \(.state) \(.result) \(.why) \(.packet.tcp.flags)"')" \
+	"5 5 inv|trk ok no_connection ACK
 2 5 inv|trk ok no_connection RST"
-	is "source translated: ${tool_args[$name]}" "$(kinds $name '.packet.udp.dst_port == 7803' \
-		'"\(.zone) \(.state) \(.nat.src | "\(.old):\(.old_port) \(.new):\(.new_port)") \(.nat.dst) \(.confirmed)"')" \
-		"2 6 new|trk|snat 10.0.0.2:45000 192.0.2.7:5000 null false
+is "source translated" "$(kinds all '.packet.udp.dst_port == 7803' \
+	'"\(.zone) \(.state) \(.nat.src | "\(.old):\(.old_port) \(.new):\(.new_port)") \(.nat.dst) \(.confirmed)"')" \
+	"2 6 new|trk|snat 10.0.0.2:45000 192.0.2.7:5000 null false
 1 6 new|trk|snat 10.0.0.2:45000 192.0.2.7:5000 null true"
-	is "destination translated: ${tool_args[$name]}" "$(kinds $name '.packet.udp.dst_port == 7804 and .packet.ip.version == 4' \
-		'"\(.zone) \(.state) \(.nat.dst | "\(.old):\(.old_port) \(.new):\(.new_port)") \(.nat.src) \(.confirmed)"')" \
-		"2 6 new|trk|$dnat 10.0.0.99:7804 192.0.2.8:6000 null false
+is "destination translated" "$(kinds all '.packet.udp.dst_port == 7804 and .packet.ip.version == 4' \
+	'"\(.zone) \(.state) \(.nat.dst | "\(.old):\(.old_port) \(.new):\(.new_port)") \(.nat.src) \(.confirmed)"')" \
+	"2 6 new|trk|$dnat 10.0.0.99:7804 192.0.2.8:6000 null false
 1 6 new|trk|$dnat 10.0.0.99:7804 192.0.2.8:6000 null true"
-	is "two zones, one packet: ${tool_args[$name]}" "$(kinds $name '.packet.udp.dst_port == 7805' '"\(.zone) \(.state) \(.confirmed)"')" \
-		"3 5 new|trk false
+is "two zones, one packet" "$(kinds all '.packet.udp.dst_port == 7805' '"\(.zone) \(.state) \(.confirmed)"')" \
+	"3 5 new|trk false
 1 5 new|trk true
 3 7 new|trk false
 1 7 new|trk true"
-	is "a zone with a limit of two: ${tool_args[$name]}" "$(kinds $name '.packet.udp.dst_port == 7806' '"\(.zone) \(.result) \(.why) \(.confirmed)"')" \
-		"3 9 ENOMEM zone_limit false
+is "a zone with a limit of two" "$(kinds all '.packet.udp.dst_port == 7806' '"\(.zone) \(.result) \(.why) \(.confirmed)"')" \
+	"3 9 ENOMEM zone_limit false
 2 9 ok null true"
-	is "a full table: ${tool_args[$name]}" "$(kinds $name '.packet.udp.dst_port == 7807' \
-		'"\(.zone) \(.state) \(.result != "ok") \(.why) \(.confirmed)"')" "7 10 $kept true table_full false"
-	is "fragments: the last one has the packet: ${tool_args[$name]}" "$(kinds $name '.packet.ip.dst == "10.0.0.98"' '"\(.result) \(.why) \(.confirmed)"')" \
-		"6 EINPROGRESS fragment false
+is "a full table" "$(kinds all '.packet.udp.dst_port == 7807' \
+	'"\(.zone) \(.state) \(.result != "ok") \(.why) \(.confirmed)"')" "7 10 $kept true table_full false"
+is "fragments: the last one has the packet" "$(kinds all '.packet.ip.dst == "10.0.0.98"' '"\(.result) \(.why) \(.confirmed)"')" \
+	"6 EINPROGRESS fragment false
 2 ok null false
 1 ok null true"
-	is "a helper that cannot follow: ${tool_args[$name]}" "$(kinds $name '.zone == 12' \
-		'"\(.result) \(.why) \(.kernel_says != null)"')" "3 EINVAL helper true
+is "a helper that cannot follow" "$(kinds all '.zone == 12' \
+	'"\(.result) \(.why) \(.kernel_says != null)"')" "3 EINVAL helper true
 4 ok null false"
-	is "packets without ct() have no record: ${tool_args[$name]}" "$(kinds $name '.packet.udp.dst_port == 7899')" ""
-	is "they came in by: ${tool_args[$name]}" "$(kinds $name true .dev | cut -d' ' -f2)" vp0
-	is "nothing is left untold: ${tool_args[$name]}" "$(total $name '"\(.whys.not_told) \(.whys.other)"')" "null null"
-done
+is "packets without ct() have no record" "$(kinds all '.packet.udp.dst_port == 7899')" ""
+is "they came in by" "$(kinds all true .dev | cut -d' ' -f2)" vp0
+is "nothing is left untold" "$(total all '"\(.whys.not_told) \(.whys.other)"')" "null null"
+is "the other kinds of probes see the same: ${tool_args[probes]}" "$(kinds probes true "$whole")" \
+	"$(kinds all '.packet.ip.version == 4' "$whole")"
 is "IPv6: new, wrong checksums, translated" "$(kinds all '.packet.ip.version == 6 and .packet.udp' \
 	'"\(.zone) \(.state) \(.why) \(.confirmed) \(.nat.dst | if . then "\(.old) \(.old_port) \(.new) \(.new_port)" else "-" end)"')" \
 	"2 8 inv|trk checksum false -

@@ -466,7 +466,7 @@ static const struct hook_row hooks[] = {
 	{ "alloc", .optional = true, .without = "whether a packet had no connection, and whether the table was full" },
 	{ "complaint", .optional = true, .without = "whether the table or a zone was full" },
 	{ "error", .optional = true, .without = "whether an ICMP error had no connection" },
-	{ "find" },
+	{ "find", .optional = true }, /* of no use without the one before */
 	{ "confirm", .optional = true, .without = "whether a connection went into the table" },
 	{ "nat", .optional = true, .without = "whether an address translation could not be set up" },
 	{ "tracking", .optional = true, .wanted = no_types },
