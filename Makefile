@@ -36,7 +36,7 @@ CORE_SANITIZED := $(patsubst src/%.c,$(B)/san/%.o,$(CORE_SOURCES))
 TRAFFIC := $(patsubst tests/traffic/%.c,$(B)/lab-bin/%,$(wildcard tests/traffic/*.c))
 KERNELS ?= 5.10 6.1 6.12 7
 
-.PHONY: all demo check unit-tests packages-build packages-demo packages-all clean docs
+.PHONY: all demo check unit-tests fuzz packages-build packages-demo packages-all clean docs
 
 all: $(B)/netsonde
 
@@ -87,6 +87,19 @@ $(B)/tests/unit/%: tests/unit/%.c $(CORE_SANITIZED) $(EMBEDDED)
 
 unit-tests: $(UNIT_TESTS)
 
+# coverage-guided fuzzing of what reads bytes that nobody vouches for; finds go to build/fuzz, as do new inputs
+FUZZ_SECONDS ?= 60
+ODP_SOURCES := $(wildcard src/odp/*.c)
+$(B)/fuzz/odp: tests/fuzz/odp.c $(ODP_SOURCES) $(wildcard src/odp/*.h)
+	@mkdir -p $(@D)
+	$(CLANG) -std=gnu11 -g -O1 -D_GNU_SOURCE $(WARNINGS) -Isrc -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=all -o $@ tests/fuzz/odp.c $(ODP_SOURCES)
+
+fuzz: $(B)/fuzz/odp
+	@mkdir -p $(B)/fuzz/corpus
+	$< -max_len=2048 -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -artifact_prefix=$(B)/fuzz/ \
+		$(B)/fuzz/corpus tests/fuzz/corpus
+
 $(B)/lab-bin/%: tests/traffic/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -D_GNU_SOURCE $(WARNINGS) -static -o $@ $< -lpthread
@@ -110,7 +123,7 @@ check: packages-all
 	@tests/run
 
 clean:
-	rm -rf $(B)/obj $(B)/san $(B)/bpf $(B)/skel $(B)/tests $(B)/lab-bin $(B)/netsonde $(B)/netsonde.debug
+	rm -rf $(B)/obj $(B)/san $(B)/fuzz/odp $(B)/bpf $(B)/skel $(B)/tests $(B)/lab-bin $(B)/netsonde $(B)/netsonde.debug
 
 -include $(wildcard $(B)/obj/*.d $(B)/obj/*/*.d $(B)/obj/*/*/*.d $(B)/obj/*/*/*/*.d $(B)/bpf/*.d $(B)/san/*/*.d \
 	$(B)/tests/unit/*.d)

@@ -79,24 +79,34 @@ is "the filter lets no other flow through" "$(records old event .packet.udp.dst_
 is "a flow that drops is put, and its packet goes nowhere" \
 	"$(records all event 'select(.packet.udp.dst_port == 7901) | "\(.actions) \(.executed)"')" "drop false"
 
-# a life of eleven packets
+# a life of eleven packets: one misses, ten hit; then nobody needs it for ten seconds. A revalidator may remove
+# a flow earlier, when something else has changed: the next one lasts
+life_once() { # NUMBER
+	frame 7900
+	wait_for 20 records_are life event "$1" || return
+	labgen frames --netns peer --dev vp1 --src 10.0.0.2 --dst 10.0.0.1 --dst-mac 52:54:00:00:00:01 \
+		--dport 7900 --count 10 > "$work/labgen"
+	wait_for 60 records_are life removed "$1"
+}
+
 flows_delete
 tool_start life ovs megaflows --dst-port 7900
-# one misses, ten hit; nobody needs it for ten seconds
+for lives in 1 2 3 4 5; do
+	life_once $lives || break
+	[ "$(records life removed .why | tail -n 1)" != idle ] || break
+done
+is "it ends with the packets and bytes that hit it" \
+	"$(records life removed '"\(.comm | sub("[0-9]+"; "")) \(.packets) \(.bytes) \(.age_ns > .idle_ns)"' | sort -u)" \
+	"revalidator 10 1060 true"
+is "and if nobody uses it, because of that" \
+	"$(records life removed '"\(.why) \(.idle_ns > 9e9)"' | tail -n 1)" "idle true" \
+	"$(records life removed '"\(.why) \(.idle_ns)"')"
 frame 7900
-wait_for 20 records_are life event 1
-labgen frames --netns peer --dev vp1 --src 10.0.0.2 --dst 10.0.0.1 --dst-mac 52:54:00:00:00:01 \
-	--dport 7900 --count 10 > "$work/labgen"
-wait_for 60 records_are life removed 1
-is "it ends with the packets and bytes that hit it, unused" \
-	"$(records life removed '"\(.why) \(.comm | sub("[0-9]+"; "")) \(.packets) \(.bytes) \(.idle_ns > 9e9) \(.age_ns > .idle_ns)"')" \
-	"idle revalidator 10 1060 true true"
-frame 7900
-wait_for 20 records_are life event 2
+wait_for 20 records_are life event $((lives + 1))
 ovs-dpctl del-flows
-wait_for 20 records_are life removed 2
+wait_for 20 records_are life removed $((lives + 1))
 is "ovs-dpctl del-flows is a flush" \
-	"$(records life removed 'select(.why != "idle") | "\(.why) \(.comm) \(.packets)"')" "flush ovs-dpctl null"
+	"$(records life removed '"\(.why) \(.comm) \(.packets)"' | tail -n 1)" "flush ovs-dpctl null"
 tools_stop
 
 # a handler that stands still for a known time
@@ -204,8 +214,8 @@ while IFS='|' read -r port list; do
 	[ -z "$port" ] || echo "table=0,priority=100,in_port=vp0,udp,tp_dst=$port,actions=$list"
 done <<< "$actions" > "$work/flows"
 cat >> "$work/flows" <<'END'
-table=1,ct_state=+new+trk,ct_zone=8,udp,actions=ct(commit,zone=8),ct_clear,output:nic0
-table=1,ct_state=+trk,ct_mark=0x1/0xff,udp,actions=output:nic0
+table=1,ct_state=+new+trk,ct_zone=8,udp,actions=ct(commit,zone=8),output:nic0
+table=1,ct_state=+trk,ct_mark=0x1/0xff,udp,actions=ct_clear,output:nic0
 table=1,ct_state=+trk-inv,ct_zone=14,udp,ct_nw_src=10.0.0.2,ct_nw_proto=17,actions=output:LOCAL
 table=1,priority=0,actions=drop
 table=2,reg0=0x1,udp,actions=set_field:9->ip_dscp,output:nic0

@@ -109,7 +109,7 @@ static __always_inline int upcall_begins(void *ctx, const __u64 *args, enum sond
 {
 	struct sk_buff *skb = (struct sk_buff *)args[1];
 	struct upcall *upcall = upcall_here();
-	__u64 identity;
+	__u64 identity = 0;
 
 	if (!upcall)
 		return 0;
@@ -302,7 +302,7 @@ static __always_inline int packet_returns(void *ctx, const __u64 *args, enum son
 {
 	struct sk_buff *skb = (struct sk_buff *)args[2];
 	struct ovs_megaflow *event;
-	__u64 identity;
+	__u64 identity = 0;
 
 	if (access == SONDE_DIRECT)
 		back_identity_direct(skb, &identity);
