@@ -195,11 +195,15 @@ for name in "${!tool_pids[@]}"; do
 	is "lost nothing: ${tool_args[$name]}" "$(tool_number "$name" '.lost | del(.missed) | tojson')" '{}'
 done
 
-is "all misses are those that the datapath counts" "$(total all .miss.upcalls)" "$((${after% *} - ${before% *}))"
+is "all misses are those that the datapath counts" "$(total all '.miss.upcalls + .unseen')" "$((${after% *} - ${before% *}))"
+# 5.10 skips programs of kprobes on a CPU where one is running, and does not count it
+most=0
+[ "$LAB_KERNEL" != 5.10 ] || most=20
+is "at most $most of them were not seen" "$(total all ".unseen <= $most")" true "$(total all .unseen)"
 is "all lost ones are those that the datapath counts" "$(total all '.miss.lost + .action.lost')" \
 	"$((${after#* } - ${before#* }))"
 is "the report has the datapath's own numbers" \
-	"$(jq -r 'select(.type == "datapath" and .scope == "total") | "\(.missed) \(.lost)"' "$work/all.json")" \
+	"$(jq -r 'select(.type == "datapath" and .scope == "total") | "\(.missed) \(.lost_upcalls)"' "$work/all.json")" \
 	"$((${after% *} - ${before% *})) $((${after#* } - ${before#* }))"
 is "intervals add up to the total" \
 	"$(jq -rs '[.[] | select(.type == "interval") | .miss.upcalls] | add' "$work/all.json")" "$(total all .miss.upcalls)"

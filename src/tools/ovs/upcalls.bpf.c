@@ -27,8 +27,6 @@
 /* see stacks.bpf.c */
 __u32 epoch = 0;
 
-const struct upcall_key *key_of_upcalls __attribute__((unused));
-
 struct message {
 	__u64 at; /* of its upcall */
 	__u64 group; /* of segments; 0: the only one */
