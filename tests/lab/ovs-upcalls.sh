@@ -238,8 +238,12 @@ is "another EtherType" "$(total ether '.miss | "\(.upcalls) \(.executed)"')" "1 
 is "ARP" "$(total arp '.miss | "\(.upcalls) \(.executed)"')" "1 1"
 [ "$flood_lost" -gt 0 ] && ok "sockets overflow" || not_ok "sockets overflow" "$(< "$work/flood.sent")"
 is "4000 upcalls, of which the datapath lost $flood_lost" "$(total flood '.miss | "\(.upcalls) \(.lost)"')" "4000 $flood_lost"
-is "all others were received and sent back" "$(total flood '.miss | "\(.received) \(.executed)"')" \
-	"$((4000 - flood_lost)) $((4000 - flood_lost))"
+is "all others were received" "$(total flood .miss.received)" "$((4000 - flood_lost))"
+# a program that a thread interrupts in the same program is skipped, which the tool counts
+missed=$(tool_number flood .lost.missed)
+is "and sent back" "$(total flood ".miss.executed | . <= $((4000 - flood_lost)) and . + $missed >= $((4000 - flood_lost))")" \
+	true "$(total flood .miss) missed $missed"
+is "few hits were missed" "$((missed < 40))" 1
 is "lost because a socket was full, with port and thread" \
 	"$(jq -r 'select(.type == "lost" and .scope == "total") | "\(.error) \(.dev) \(.comm // "-" | sub("[0-9]+"; ""))"' \
 		"$work/flood.json" | sort -u)" "EAGAIN vp0 handler"

@@ -44,7 +44,8 @@ struct held {
 
 struct thread {
 	__u32 first, next; /* of held, modulo HELD_MAX */
-	__u32 ended; /* what it holds is answered, or never will be */
+	__u32 batch; /* of held: those from here on are looked at first */
+	__u32 ended, unused; /* its socket was empty: what it receives next is likely a new batch */
 	__u32 executing; /* one more than the index of the held one whose packet is in the kernel */
 	struct held held[HELD_MAX];
 };
@@ -414,11 +415,13 @@ static __always_inline int message_received(void *ctx, const __u64 *args, enum s
 	if (!thread)
 		return 0;
 	if (thread->ended) {
-		thread->first = thread->next;
+		thread->batch = thread->next;
 		thread->ended = 0;
 	}
 	if (thread->next - thread->first >= HELD_MAX)
 		thread->first = thread->next - HELD_MAX + 1;
+	if (thread->next - thread->batch >= HELD_MAX)
+		thread->batch = thread->first;
 	held = &thread->held[thread->next % HELD_MAX];
 	held->message = *message;
 	held->received = now;
@@ -449,7 +452,7 @@ static __always_inline int message_received(void *ctx, const __u64 *args, enum s
 	return 0;
 }
 
-/* netlink_recvmsg() has nothing more: what the thread holds is all that it answers next */
+/* netlink_recvmsg() has nothing more */
 static __always_inline int nothing_received(void *ctx, __s32 result)
 {
 	struct thread *thread;
@@ -462,16 +465,25 @@ static __always_inline int nothing_received(void *ctx, __s32 result)
 	return 0;
 }
 
-/* the first one held that waits for this answer; HELD_MAX: none */
+/*
+ * The first one held that waits for this answer, HELD_MAX: none. Of an older batch only if the last one has none: a
+ * thread with a socket a port finds one of them empty and goes on to the next before it answers.
+ */
 static __always_inline __u32 held_find(const struct thread *thread, __u64 number, bool put)
 {
-	__u32 at = thread->first, found = HELD_MAX;
+	__u32 at = thread->batch, found = HELD_MAX;
+	bool older = false;
 
 	for (__u32 i = 0; i < HELD_MAX; i++) {
-		const struct held *held = &thread->held[at % HELD_MAX];
+		const struct held *held;
 
-		if (at == thread->next)
+		if (!older && at == thread->next) {
+			older = true;
+			at = thread->first;
+		}
+		if (older && at == thread->batch)
 			break;
+		held = &thread->held[at % HELD_MAX];
 		if (put ? held->message.key == number && !held->put :
 			  held->message.look == number && !held->executed) {
 			found = at % HELD_MAX;
