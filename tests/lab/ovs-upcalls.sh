@@ -155,13 +155,14 @@ wait_for 20 datapath_rests
 
 # ---- sockets that overflow ----
 
-lost=$(datapath)
-lost=${lost#* }
+before_flood=$(datapath)
 ovs_stop
 labgen udp --netns peer --dst 10.0.0.1 --dport 7404 --count 4000 --rate 0 --spread --sport 20000 --size 1400 > "$work/flood.sent"
 nap 0.5
-flood_lost=$(datapath)
-flood_lost=$((${flood_lost#* } - lost))
+# a busy machine may drop some before they come to the datapath
+flood=$(datapath)
+flood_missed=$((${flood% *} - ${before_flood% *}))
+flood_lost=$((${flood#* } - ${before_flood#* }))
 ovs_continue
 wait_for 60 datapath_rests
 
@@ -237,11 +238,11 @@ is "IPv6" "$(total six '.miss | "\(.upcalls) \(.executed)"')" "1 1"
 is "another EtherType" "$(total ether '.miss | "\(.upcalls) \(.executed)"')" "1 1"
 is "ARP" "$(total arp '.miss | "\(.upcalls) \(.executed)"')" "1 1"
 [ "$flood_lost" -gt 0 ] && ok "sockets overflow" || not_ok "sockets overflow" "$(< "$work/flood.sent")"
-is "4000 upcalls, of which the datapath lost $flood_lost" "$(total flood '.miss | "\(.upcalls) \(.lost)"')" "4000 $flood_lost"
-is "all others were received" "$(total flood .miss.received)" "$((4000 - flood_lost))"
+is "$flood_missed upcalls, of which the datapath lost $flood_lost" "$(total flood '.miss | "\(.upcalls) \(.lost)"')" "$flood_missed $flood_lost"
+is "all others were received" "$(total flood .miss.received)" "$((flood_missed - flood_lost))"
 # a program that a thread interrupts in the same program is skipped, which the tool counts
 missed=$(tool_number flood .lost.missed)
-is "and sent back" "$(total flood ".miss.executed | . <= $((4000 - flood_lost)) and . + $missed >= $((4000 - flood_lost))")" \
+is "and sent back" "$(total flood ".miss.executed | . <= $((flood_missed - flood_lost)) and . + $missed >= $((flood_missed - flood_lost))")" \
 	true "$(total flood .miss) missed $missed"
 is "few hits were missed" "$((missed < 40))" 1
 is "lost because a socket was full, with port and thread" \
