@@ -3,6 +3,7 @@
 #ifndef NETSONDE_OVS_DATAPATH_H
 #define NETSONDE_OVS_DATAPATH_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /** The number of a generic netlink family (linux/openvswitch.h), or -ENOENT: the module is not loaded. */
@@ -12,5 +13,17 @@ int datapath_family(const char *name);
  * asked for, but not more often than once in 100 ms.
  */
 const char *datapath_port(uint32_t datapath, uint32_t port);
+
+
+/** A datapath and what it has counted since it was made. */
+struct datapath_stats {
+	uint32_t ifindex;
+	char name[32];
+	uint64_t hit, missed, lost, flows;
+	uint64_t mask_hit, masks, cache_hit;
+};
+
+/** datapath_stats: of all datapaths of this network namespace, at most room; how many there are, or -errno. */
+int datapath_stats(struct datapath_stats *all, size_t room);
 
 #endif
