@@ -48,6 +48,8 @@ traffic() { # KIND [-r PID]
 	events)		flood "${@:2}" 10.77.0.2 7001 5000 ;;
 	ovs)		flood -d peer "${@:2}" 10.0.0.2 7002 "$packets" ;;
 	ovs_rx)		ip netns exec peer flood -d host "${@:2}" 10.0.0.1 7002 "$packets" ;;
+	# each packet a flow of its own, and all flows gone before each round
+	miss)		flood -b "ovs-appctl revalidator/purge" -d peer -n 40000 10.0.0.2 20000 2000 ;;
 	# dropped behind the veth
 	flows_1)	flood -n 1 10.0.0.2 20000 "$packets" ;;
 	flows_4000)	flood -n 4000 10.0.0.2 20000 "$packets" ;;
@@ -244,6 +246,21 @@ paths() {
 	base base_rx ovs_rx
 	path path_rx ovs_rx ended=sent host-rx vp0 --dst-ip 10.0.0.1 --protocol udp
 	path path_rx_socket ovs_rx ended=sent host-rx vp0 --dst-ip 10.0.0.1 --protocol udp --socket
+}
+
+# What the Open vSwitch tools cost, for a packet that has a flow and for one that has none.
+ovs() {
+	ping -c 2 10.0.0.2 > $work/ping
+	ovs-vsctl set Open_vSwitch . other_config:max-idle=3600000 other_config:max-revalidator=3600000
+	ovs-ofctl add-flow br-int "priority=10,udp,tp_dst=7002,actions=NORMAL"
+	ovs-ofctl add-flow br-int "priority=5,udp,in_port=LOCAL,tp_src=40000,actions=move:NXM_OF_UDP_DST[]->NXM_NX_REG0[0..15],set_field:20000->udp_dst,output:vp0"
+	ip netns attach host $$
+	base base_hit ovs
+	row upcalls_hit ovs none netsonde ovs upcalls --json --interval 1d
+	base base_miss miss
+	row upcalls_miss miss miss.upcalls=sent netsonde ovs upcalls --json --interval 1d --protocol udp
+	row upcalls_all miss none netsonde ovs upcalls --json --interval 1d --cost
+	jq -c 'select(.type == "end" or .type == "total")' $work/upcalls_all.out >&2
 }
 
 starts() {

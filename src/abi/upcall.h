@@ -35,6 +35,11 @@ enum upcall_counter {
 	COUNT_MAX,
 };
 
+/** Of a kind. */
+struct upcall_counts {
+	__u64 counters[COUNT_MAX];
+};
+
 /** Sums by who answered; thread 0 is never in it. */
 struct upcall_key {
 	__u16 epoch;

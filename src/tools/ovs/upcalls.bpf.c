@@ -3,23 +3,31 @@
  * ovs upcalls: from the datapath to ovs-vswitchd and back. A message is known by
  * its skb until a thread has received it; then by that thread, in the order in
  * which it received them: its flow by the key that the thread sends back as it
- * was, its packet by its looks.
+ * was, its packet by its looks. Tables that each upcall passes are arrays with a
+ * few places for each hash: a hash map costs more than all the rest.
  */
 #include "sonde.bpf.h"
 #include "kernel/netlink.h"
 #include "kernel/ovs.h"
 #include "kernel/skb.h"
+#include "kernel/task.h"
 #include "abi/upcall.h"
 #include "packet.bpf.h"
 #include "filter.bpf.h"
 #include "device.bpf.h"
-#include "identity.bpf.h"
+#include "look.bpf.h"
 #include "hist.bpf.h"
 
 #define HELD_MAX 128 /* messages a thread remembers; ovs-vswitchd takes at most 64 at a time */
-#define KEY_BYTES 256 /* of a flow's key that are compared */
-#define KEY_AT 24 /* of a message: behind nlmsghdr, genlmsghdr, ovs_header */
-#define COMMAND_AT 16
+#define WAYS 4 /* places for each hash */
+#define BUCKET_BITS 14
+#define THREADS_MAX 512
+#define SOCKETS 16 /* of a thread that are remembered as known */
+#define DEVICES 64 /* likewise, of a CPU */
+#define KEY_TAIL 64 /* of a flow's key that is compared: addresses and ports are its last attributes */
+#define GENERIC_AT 16 /* of a message: behind nlmsghdr */
+#define KEY_AT 24 /* behind genlmsghdr and ovs_header too */
+#define ATTR_PACKET_PACKET 1 /* OVS_PACKET_ATTR_PACKET */
 #define ATTR_PACKET_KEY 2 /* OVS_PACKET_ATTR_KEY */
 #define ATTR_FLOW_KEY 1 /* OVS_FLOW_ATTR_KEY */
 #define FAMILY_NETLINK 16 /* AF_NETLINK */
@@ -28,11 +36,17 @@
 __u32 epoch = 0;
 
 struct message {
+	__u64 skb; /* 0: none */
 	__u64 at; /* of its upcall */
 	__u64 group; /* of segments; 0: the only one */
 	__u64 look, key;
 	struct sonde_device_key device;
 	__u32 cpu, kind;
+	__u32 socket, unused;
+};
+
+struct bucket {
+	struct message messages[WAYS];
 };
 
 struct held {
@@ -43,21 +57,32 @@ struct held {
 };
 
 struct thread {
+	__u64 last; /* when it received one */
+	__u64 switches; /* how often it had slept then */
+	__u32 id; /* 0: none */
 	__u32 first, next; /* of held, modulo HELD_MAX */
-	__u32 batch; /* of held: those from here on are looked at first */
-	__u32 ended, unused; /* its socket was empty: what it receives next is likely a new batch */
+	__u32 cursor; /* of held: answers come in the order of messages, so the next one is from here on */
+	__u32 answering; /* it has answered since: what it receives next is another batch */
 	__u32 executing; /* one more than the index of the held one whose packet is in the kernel */
+	__u32 sockets[SOCKETS];
 	struct held held[HELD_MAX];
+};
+
+/* what is known of a CPU's upcall */
+enum progress {
+	BEGUN_NOT, /* no message was begun */
+	REFUSED, /* by the filter */
+	BEGUN,
 };
 
 /* the upcall that a CPU is about to send: bottom halves are off from its begin to its end */
 struct current {
 	struct message message;
-	__u64 last; /* the message's skb */
-	__u32 active, gso;
+	enum progress progress;
+	__u32 gso;
 	__u32 messages;
-	__u32 socket;
-	__u64 words[KEY_BYTES / 8];
+	__u32 unused;
+	struct sonde_device_key devices[DEVICES];
 };
 
 /* segments of one upcall */
@@ -74,11 +99,11 @@ struct {
 } currents SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 65536);
-	__type(key, __u64);
-	__type(value, struct message);
-} messages SEC(".maps");
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 << BUCKET_BITS);
+	__type(key, __u32);
+	__type(value, struct bucket);
+} buckets SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -88,30 +113,11 @@ struct {
 } groups SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 512);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, THREADS_MAX);
 	__type(key, __u32);
 	__type(value, struct thread);
 } threads SEC(".maps");
-
-/* what a new entry of threads begins with */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct thread);
-} thread_new SEC(".maps");
-
-struct key_words {
-	__u64 words[KEY_BYTES / 8];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2); /* 0: in an upcall, 1: in a command, which an upcall may interrupt */
-	__type(key, __u32);
-	__type(value, struct key_words);
-} key_scratches SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -128,13 +134,13 @@ struct {
 	__type(value, struct sonde_hist);
 } times SEC(".maps");
 
-/* index: kind * COUNT_MAX + counter */
+/* index: kind; never emptied */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, UPCALL_KINDS * COUNT_MAX);
+	__uint(max_entries, UPCALL_KINDS);
 	__type(key, __u32);
-	__type(value, __u64);
-} counters SEC(".maps");
+	__type(value, struct upcall_counts);
+} counts SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
@@ -150,13 +156,12 @@ struct {
 	__uint(value_size, sizeof(__u64));
 } lost SEC(".maps");
 
-static __always_inline void count(__u32 kind, enum upcall_counter what, __u64 number)
+static __always_inline void count(__u32 kind, enum upcall_counter what)
 {
-	__u32 index = kind * COUNT_MAX + what;
-	__u64 *counter = bpf_map_lookup_elem(&counters, &index);
+	struct upcall_counts *here = bpf_map_lookup_elem(&counts, &kind);
 
-	if (counter)
-		__sync_fetch_and_add(counter, number);
+	if (here)
+		__sync_fetch_and_add(&here->counters[what], 1);
 }
 
 static __always_inline void time_add(__u32 kind, enum upcall_part part, __u64 ns)
@@ -175,101 +180,120 @@ static __always_inline struct current *current_here(void)
 	return bpf_map_lookup_elem(&currents, &zero);
 }
 
-/* headers tell IP packets apart; of others the first bytes do */
-static __always_inline __u64 look_of(const struct packet_place *place)
-{
-	const bool ip = place->type == PACKET_IP4 || place->type == PACKET_IP6;
-	struct identity identity;
+/* ---- messages that no thread has received ---- */
 
-	identity_of(place, ip ? 0 : IDENTITY_PAYLOAD, &identity);
-	return identity.headers ^ identity.payload;
+static __always_inline struct bucket *bucket_of(__u64 skb)
+{
+	__u32 index = skb * 0x9e3779b97f4a7c15ULL >> (64 - BUCKET_BITS);
+
+	return bpf_map_lookup_elem(&buckets, &index);
 }
 
-static __always_inline __u64 skb_look(enum sonde_access access, struct sk_buff *skb)
+static __always_inline struct message *message_find(struct bucket *bucket, __u64 skb)
 {
-	struct packet_place place;
-	struct packet_tags tags;
-
-	packet_locate(access, skb, &place, &tags);
-	return look_of(&place);
-}
-
-static __noinline int skb_look_direct(struct sk_buff *skb, __u64 *look)
-{
-	if (look)
-		*look = skb_look(SONDE_DIRECT, skb);
-	return 0;
-}
-
-static __noinline int skb_look_probe(struct sk_buff *skb, __u64 *look)
-{
-	if (look)
-		*look = skb_look(SONDE_PROBE, skb);
-	return 0;
-}
-
-/* a number that stands for the key in a netlink attribute; 0: there is none */
-static __always_inline __u64 key_hash(__u32 scratch_index, const unsigned char *attr, __u16 wanted)
-{
-	struct key_words *scratch = bpf_map_lookup_elem(&key_scratches, &scratch_index);
-	struct nlattr head = {};
-	__u64 hash, length;
-
-	if (!scratch || bpf_probe_read_kernel(&head, sizeof(head), attr) ||
-	    (head.nla_type & NLA_TYPE_MASK) != wanted || head.nla_len <= NLA_HDRLEN)
-		return 0;
-	length = head.nla_len - NLA_HDRLEN;
-	hash = length;
-	if (length > KEY_BYTES)
-		length = KEY_BYTES;
-	__builtin_memset(scratch, 0, sizeof(*scratch));
-	/* the verifier must see the bound on the register that is the helper's argument */
-	asm volatile("" : "+r"(length));
-	if (length > KEY_BYTES)
-		return 0;
-	if (bpf_probe_read_kernel(scratch->words, length, attr + NLA_HDRLEN))
-		return 0;
-	for (__u32 i = 0; i < KEY_BYTES / 8; i++) {
-		if (i * 8 >= length)
-			break;
-		hash = identity_mix(hash, scratch->words[i]);
+	for (__u32 i = 0; i < WAYS; i++) {
+		if (bucket->messages[i].skb == skb)
+			return &bucket->messages[i];
 	}
+	return NULL;
+}
+
+/* forgets the oldest one where all places are taken */
+static __always_inline struct message *message_place(struct bucket *bucket, __u64 skb)
+{
+	struct message *oldest = &bucket->messages[0];
+
+	for (__u32 i = 0; i < WAYS; i++) {
+		struct message *message = &bucket->messages[i];
+
+		/* an skb that is sent again was received unseen */
+		if (!message->skb || message->skb == skb)
+			return message;
+		if (message->at < oldest->at)
+			oldest = message;
+	}
+	loss_add(LOSS_messages);
+	return oldest;
+}
+
+/* ---- numbers that stand for a flow's key ---- */
+
+struct attribute {
+	__u16 length, type;
+};
+
+/* of the netlink attribute at data; 0: it is no key */
+static __always_inline __u64 key_hash(struct attribute attribute, const unsigned char *data, __u16 wanted)
+{
+	__u64 words[KEY_TAIL / 8], length = attribute.length, hash = length;
+
+	if ((attribute.type & NLA_TYPE_MASK) != wanted || length <= NLA_HDRLEN)
+		return 0;
+	if (length >= NLA_HDRLEN + KEY_TAIL) {
+		if (bpf_probe_read_kernel(words, sizeof(words), data + length - KEY_TAIL))
+			return 0;
+	} else {
+		__builtin_memset(words, 0, sizeof(words));
+		length -= NLA_HDRLEN;
+		/* the verifier must see the mask on the register that is the helper's argument */
+		asm volatile("" : "+r"(length));
+		length &= KEY_TAIL - 1;
+		if (bpf_probe_read_kernel(words, length, data + NLA_HDRLEN))
+			return 0;
+	}
+#pragma GCC unroll 8
+	for (__u32 i = 0; i < KEY_TAIL / 8; i++)
+		hash = identity_mix(hash, words[i]);
 	return hash | 1;
 }
 
-/* ovs_dp_upcall(dp, skb, key, upcall_info, cutlen) */
-static __always_inline int upcall_begins(void *ctx, const __u64 *args, enum sonde_access access)
+/* ---- an upcall, from its begin to its end on one CPU ---- */
+
+static __always_inline __u32 kind_of(const struct dp_upcall_info *info, enum sonde_access access)
+{
+	if (!bpf_core_type_exists(struct dp_upcall_info))
+		return UPCALL_OTHER;
+	return (SONDE_READ(access, info, cmd) - 1) & 1;
+}
+
+/* each device's name is wanted once: the place is given up where two share it */
+static __always_inline void device_know(struct current *current, struct net_device *dev)
+{
+	const struct sonde_device_key device = current->message.device;
+	struct sonde_device_key *known = &current->devices[device.ifindex % DEVICES];
+
+	if (known->ifindex == device.ifindex && known->netns == device.netns)
+		return;
+	*known = device;
+	device_remember(dev, &current->message.device);
+}
+
+/* args as of queue_userspace_packet() and ovs_dp_upcall() */
+static __always_inline void upcall_begin(struct current *current, const __u64 *args, enum sonde_access access)
 {
 	struct sk_buff *skb = (struct sk_buff *)args[1];
-	struct dp_upcall_info *info = (struct dp_upcall_info *)args[3];
-	struct current *current = current_here();
+	struct message *message = &current->message;
 	struct net_device *dev;
 
-	if (!current)
-		return 0;
-	current->active = 0;
-	if (!filter_pass(access, skb))
-		return 0;
-	current->message.at = bpf_ktime_get_ns();
-	current->message.group = 0;
-	current->message.cpu = bpf_get_smp_processor_id();
-	current->message.kind = UPCALL_OTHER;
-	if (bpf_core_type_exists(struct dp_upcall_info))
-		current->message.kind = (BPF_CORE_READ(info, cmd) - 1) & 1;
-	current->message.device.ifindex = 0;
-	current->message.device.netns = 0;
+	if (!filter_pass(access, skb)) {
+		current->progress = REFUSED;
+		return;
+	}
+	message->at = bpf_ktime_get_ns();
+	message->skb = 0;
+	message->group = 0;
+	message->cpu = bpf_get_smp_processor_id();
+	message->kind = kind_of((struct dp_upcall_info *)args[3], access);
+	message->socket = 0;
+	message->device = (struct sonde_device_key){};
 	dev = sonde_dev(access, skb);
 	if (dev) {
-		current->message.device.ifindex = SONDE_READ(access, dev, ifindex);
-		current->message.device.netns = sonde_netns(access, skb, dev);
-		device_remember(dev, &current->message.device);
+		message->device.ifindex = SONDE_READ(access, dev, ifindex);
+		message->device.netns = sonde_netns(access, skb, dev);
+		device_know(current, dev);
 	}
 	current->messages = 0;
-	current->gso = 0;
-	current->socket = 0;
-	current->last = 0;
-	current->active = 1;
-	return 0;
+	current->progress = BEGUN;
 }
 
 /* queue_gso_packets(dp, skb, key, upcall_info, cutlen): the upcall becomes one of many messages */
@@ -278,9 +302,12 @@ static __always_inline int segments_begin(void *ctx, const __u64 *args, enum son
 	struct current *current = current_here();
 	struct group group = {};
 
-	if (!current || !current->active)
+	if (!current)
 		return 0;
+	upcall_begin(current, args, access);
 	current->gso = 1;
+	if (current->progress != BEGUN)
+		return 0;
 	/* one CPU does one at a time */
 	current->message.group = current->message.at << 10 | (current->message.cpu & 1023);
 	group.at = current->message.at;
@@ -292,16 +319,16 @@ static __always_inline int segments_begin(void *ctx, const __u64 *args, enum son
 static __always_inline int segment_begins(void *ctx, const __u64 *args, enum sonde_access access)
 {
 	struct current *current = current_here();
-	struct sk_buff *skb = (struct sk_buff *)args[1];
-	__u64 look = 0;
 
-	if (!current || !current->active)
+	if (!current)
 		return 0;
-	if (access == SONDE_DIRECT)
-		skb_look_direct(skb, &look);
-	else
-		skb_look_probe(skb, &look);
-	current->message.look = look;
+	if (!current->gso)
+		upcall_begin(current, args, access);
+	if (current->progress != BEGUN)
+		return 0;
+	/* not sent yet */
+	current->message.skb = 0;
+	current->message.look = look_skb(access, (struct sk_buff *)args[1]);
 	return 0;
 }
 
@@ -310,324 +337,405 @@ static __always_inline int message_leaves(void *ctx, const __u64 *args, enum son
 {
 	struct current *current = current_here();
 	struct sk_buff *skb = (struct sk_buff *)args[1];
+	struct {
+		__u8 command, rest[7];
+		struct attribute key;
+	} head;
+	const __u64 number = sonde_address_of(skb);
 	const unsigned char *data;
-	__u8 command = 0;
-	__u64 key = args[1];
+	struct message *place;
+	struct bucket *bucket;
 
-	if (!current || !current->active)
+	if (!current || current->progress != BEGUN)
 		return 0;
 	data = SONDE_READ(access, skb, data);
-	bpf_probe_read_kernel(&command, sizeof(command), data + COMMAND_AT);
-	current->message.kind = (command - 1) & 1;
-	current->message.key = key_hash(0, data + KEY_AT, ATTR_PACKET_KEY);
-	current->socket = args[2];
-	current->last = key;
+	if (bpf_probe_read_kernel(&head, sizeof(head), data + GENERIC_AT))
+		return 0;
+	bucket = bucket_of(number);
+	if (!bucket)
+		return 0;
+	current->message.kind = (head.command - 1) & 1;
+	current->message.key = key_hash(head.key, data + KEY_AT, ATTR_PACKET_KEY);
+	current->message.socket = args[2];
+	current->message.skb = number;
 	current->messages++;
-	if (bpf_map_update_elem(&messages, &key, &current->message, BPF_ANY))
-		loss_add(LOSS_rows);
+	place = message_place(bucket, number);
+	*place = current->message;
 	return 0;
 }
 
+static __always_inline void upcall_lost(struct current *current, __u32 error)
+{
+	struct message *message = &current->message;
+	struct upcall_loss_key key = {
+		.epoch = epoch,
+		.kind = message->kind,
+		.error = error,
+		.cpu = message->cpu,
+		.socket = message->socket,
+		.device = message->device,
+	};
+	__u64 one = 1, *sum = bpf_map_lookup_elem(&lost, &key);
+	struct bucket *bucket;
 
-static __always_inline int upcall_ends(void *ctx, __s32 result)
+	if (sum)
+		*sum += 1;
+	else if (bpf_map_update_elem(&lost, &key, &one, BPF_NOEXIST))
+		loss_add(LOSS_rows);
+	/* the last message is the one that failed */
+	if (!message->skb)
+		return;
+	current->messages--;
+	bucket = bucket_of(message->skb);
+	message = bucket ? message_find(bucket, message->skb) : NULL;
+	if (message)
+		message->skb = 0;
+}
+
+/* an upcall for which no message was begun; args may be NULL */
+static __always_inline void upcall_stillborn(struct current *current, const __u64 *args)
+{
+	if (args) {
+		upcall_begin(current, args, SONDE_DIRECT);
+		return;
+	}
+	/* whether it would have passed cannot be told */
+	if (flt.set)
+		return;
+	current->message = (struct message){
+		.at = bpf_ktime_get_ns(), .cpu = bpf_get_smp_processor_id(), .kind = UPCALL_OTHER,
+	};
+	current->messages = 0;
+	current->progress = BEGUN;
+}
+
+/* ovs_dp_upcall() returns; args: its arguments, or NULL */
+static __always_inline int upcall_ends(void *ctx, const __u64 *args, __s32 result)
 {
 	struct current *current = current_here();
+	struct upcall_counts *here;
 	struct group *group;
-	__u32 kind;
+	__u32 kind, begun, gso;
 
-	if (!current || !current->active)
+	if (!current)
 		return 0;
-	current->active = 0;
+	if (result && current->progress == BEGUN_NOT)
+		upcall_stillborn(current, args);
+	begun = current->progress == BEGUN;
+	gso = current->gso;
+	current->progress = BEGUN_NOT;
+	current->gso = 0;
 	kind = current->message.kind;
-	if (kind >= UPCALL_KINDS)
+	if (!begun || kind >= UPCALL_KINDS)
 		return 0;
-	count(kind, COUNT_UPCALLS, 1);
-	if (current->gso) {
-		count(kind, COUNT_GSO, 1);
-		group = bpf_map_lookup_elem(&groups, &current->message.group);
-		if (group) {
-			group->messages = current->messages - (result ? 1 : 0);
-			group->closed = 1;
-		}
+	if (result)
+		upcall_lost(current, -result);
+	here = bpf_map_lookup_elem(&counts, &kind);
+	if (!here)
+		return 0;
+	__sync_fetch_and_add(&here->counters[COUNT_UPCALLS], 1);
+	__sync_fetch_and_add(&here->counters[COUNT_MESSAGES], current->messages);
+	if (result)
+		__sync_fetch_and_add(&here->counters[COUNT_LOST], 1);
+	if (!gso)
+		return 0;
+	__sync_fetch_and_add(&here->counters[COUNT_GSO], 1);
+	group = bpf_map_lookup_elem(&groups, &current->message.group);
+	if (group) {
+		group->messages = current->messages;
+		group->closed = 1;
 	}
-	if (result) {
-		struct upcall_loss_key key = {
-			.epoch = epoch,
-			.kind = kind,
-			.error = -result,
-			.cpu = current->message.cpu,
-			.socket = current->socket,
-			.device = current->message.device,
-		};
-		__u64 one = 1, *sum = bpf_map_lookup_elem(&lost, &key);
-
-		if (sum)
-			*sum += 1;
-		else if (bpf_map_update_elem(&lost, &key, &one, BPF_NOEXIST))
-			loss_add(LOSS_rows);
-		count(kind, COUNT_LOST, 1);
-		/* the last message is the one that failed */
-		if (current->last) {
-			bpf_map_delete_elem(&messages, &current->last);
-			current->messages--;
-		}
-	}
-	count(kind, COUNT_MESSAGES, current->messages);
 	return 0;
 }
 
-static __always_inline struct thread *thread_of(__u32 id, bool make)
-{
-	struct thread *thread = bpf_map_lookup_elem(&threads, &id);
-	__u32 zero = 0;
-	void *new;
+/* ---- threads ---- */
 
-	if (thread || !make)
-		return thread;
-	new = bpf_map_lookup_elem(&thread_new, &zero);
-	if (!new || bpf_map_update_elem(&threads, &id, new, BPF_NOEXIST)) {
-		loss_add(LOSS_rows);
-		return NULL;
-	}
-	return bpf_map_lookup_elem(&threads, &id);
+static __always_inline __u32 thread_id(void)
+{
+	return bpf_get_current_pid_tgid();
 }
 
-/* skb_copy_datagram_iovec(skb, length): a thread reads what a socket holds */
+static __always_inline struct thread *thread_at(__u32 id, __u32 way)
+{
+	__u32 index = (id + way * (THREADS_MAX / WAYS)) % THREADS_MAX;
+
+	return bpf_map_lookup_elem(&threads, &index);
+}
+
+static __always_inline struct thread *thread_find(__u32 id)
+{
+#pragma GCC unroll 4
+	for (__u32 way = 0; way < WAYS; way++) {
+		struct thread *thread = thread_at(id, way);
+
+		if (thread && thread->id == id)
+			return thread;
+	}
+	return NULL;
+}
+
+/* gives the thread a place; where there is none, that of the one that has received nothing for longest */
+static __noinline int thread_enter(__u32 id)
+{
+	__u32 oldest = 0;
+	__u64 at = -1ULL;
+	struct thread *thread;
+
+	for (__u32 way = 0; way < WAYS; way++) {
+		thread = thread_at(id, way);
+		if (thread && thread->last < at) {
+			at = thread->last;
+			oldest = way;
+		}
+	}
+	thread = thread_at(id, oldest);
+	if (!thread)
+		return 0;
+	thread->first = thread->next = thread->cursor = 0;
+	thread->answering = thread->executing = 0;
+	for (__u32 i = 0; i < SOCKETS; i++)
+		thread->sockets[i] = 0;
+	thread->id = id;
+	return 0;
+}
+
+/* how often this thread has slept */
+static __always_inline __u64 switches_here(void)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
+		return ((struct task_struct *)bpf_get_current_task_btf())->nvcsw;
+	return BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), nvcsw);
+}
+
+static __noinline int reader_enter(__u32 socket)
+{
+	struct upcall_reader reader;
+	const __u64 task = bpf_get_current_pid_tgid();
+
+	reader.thread = task;
+	reader.process = task >> 32;
+	bpf_get_current_comm(reader.comm, sizeof(reader.comm));
+	bpf_map_update_elem(&readers, &socket, &reader, BPF_ANY);
+	return 0;
+}
+
+/* a thread that has answered, or slept, is at its next batch: what it has not answered before it never will */
+static __always_inline void thread_receives(struct thread *thread, __u64 now)
+{
+	const __u64 switches = switches_here();
+
+	if (thread->answering || thread->switches != switches) {
+		thread->cursor = thread->next;
+		thread->answering = 0;
+		thread->switches = switches;
+	}
+	thread->last = now;
+}
+
+/* true if it is the last of the packet's segments */
+static __always_inline bool group_is_complete(__u64 id, enum upcall_part part)
+{
+	struct group *group = bpf_map_lookup_elem(&groups, &id);
+	__u32 *number;
+
+	if (!group)
+		return false;
+	number = part == UPCALL_QUEUED ? &group->received :
+		 part == UPCALL_USER ? &group->answered : &group->executed;
+	__sync_fetch_and_add(number, 1);
+	return group->closed && *number == group->messages;
+}
+
+/* skb_free_datagram(sk, skb): a thread has read what a socket held */
 static __always_inline int message_received(void *ctx, const __u64 *args, enum sonde_access access)
 {
-	struct sk_buff *skb = (struct sk_buff *)args[0];
-	struct sock *sk = SONDE_READ(access, skb, sk);
+	struct sock *sk = (struct sock *)args[0];
+	const __u64 skb = sonde_address_of((void *)args[1]);
 	struct message *message;
-	struct upcall_reader reader;
 	struct thread *thread;
+	struct bucket *bucket;
 	struct held *held;
-	__u64 key = args[0], now;
-	__u32 id, socket;
+	__u32 id, kind, *socket;
+	__u64 now;
 
-	if (!sk || SONDE_READ(access, sk, __sk_common.skc_family) != FAMILY_NETLINK)
+	if (SONDE_READ(access, sk, __sk_common.skc_family) != FAMILY_NETLINK)
 		return 0;
-	message = bpf_map_lookup_elem(&messages, &key);
+	bucket = bucket_of(skb);
+	message = bucket ? message_find(bucket, skb) : NULL;
 	if (!message)
 		return 0;
 	now = bpf_ktime_get_ns();
-	id = bpf_get_current_pid_tgid();
-	thread = thread_of(id, true);
-	if (!thread)
-		return 0;
-	if (thread->ended) {
-		thread->batch = thread->next;
-		thread->ended = 0;
+	id = thread_id();
+	thread = thread_find(id);
+	if (!thread) {
+		thread_enter(id);
+		thread = thread_find(id);
 	}
+	kind = message->kind;
+	if (!thread || kind >= UPCALL_KINDS)
+		return 0;
+	thread_receives(thread, now);
 	if (thread->next - thread->first >= HELD_MAX)
 		thread->first = thread->next - HELD_MAX + 1;
-	if (thread->next - thread->batch >= HELD_MAX)
-		thread->batch = thread->first;
 	held = &thread->held[thread->next % HELD_MAX];
 	held->message = *message;
 	held->received = now;
 	held->answered = 0;
 	held->put = held->executed = 0;
 	thread->next++;
-	bpf_map_delete_elem(&messages, &key);
-	socket = BPF_CORE_READ((struct netlink_sock *)sk, portid);
-	if (!bpf_map_lookup_elem(&readers, &socket)) {
-		reader.thread = id;
-		reader.process = bpf_get_current_pid_tgid() >> 32;
-		bpf_get_current_comm(reader.comm, sizeof(reader.comm));
-		bpf_map_update_elem(&readers, &socket, &reader, BPF_ANY);
+	message->skb = 0;
+	socket = &thread->sockets[held->message.socket % SOCKETS];
+	if (*socket != held->message.socket) {
+		*socket = held->message.socket;
+		reader_enter(held->message.socket);
 	}
-	if (held->message.kind >= UPCALL_KINDS)
-		return 0;
-	count(held->message.kind, COUNT_RECEIVED, 1);
-	if (held->message.group) {
-		struct group *group = bpf_map_lookup_elem(&groups, &held->message.group);
-
-		if (!group)
-			return 0;
-		__sync_fetch_and_add(&group->received, 1);
-		if (!group->closed || group->received != group->messages)
-			return 0;
-	}
-	time_add(held->message.kind, UPCALL_QUEUED, now - held->message.at);
-	return 0;
-}
-
-/* netlink_recvmsg() has nothing more */
-static __always_inline int nothing_received(void *ctx, __s32 result)
-{
-	struct thread *thread;
-
-	if (result >= 0)
-		return 0;
-	thread = thread_of(bpf_get_current_pid_tgid(), false);
-	if (thread)
-		thread->ended = 1;
+	count(kind, COUNT_RECEIVED);
+	if (!held->message.group || group_is_complete(held->message.group, UPCALL_QUEUED))
+		time_add(kind, UPCALL_QUEUED, now - held->message.at);
 	return 0;
 }
 
 /*
- * The first one held that waits for this answer, HELD_MAX: none. Of an older batch only if the last one has none: a
- * thread with a socket a port finds one of them empty and goes on to the next before it answers.
+ * The one that waits for this answer, HELD_MAX: none. From the last one answered on, then the older ones: a thread
+ * may answer one that another thread's flow held up.
  */
-static __always_inline __u32 held_find(const struct thread *thread, __u64 number, bool put)
+static __always_inline __u32 held_find(struct thread *thread, __u64 number, bool put)
 {
-	__u32 at = thread->batch, found = HELD_MAX;
-	bool older = false;
+	const __u32 number_held = thread->next - thread->first;
+	__u32 at = thread->cursor;
 
+	if (thread->next - at > number_held)
+		at = thread->first;
 	for (__u32 i = 0; i < HELD_MAX; i++) {
 		const struct held *held;
 
-		if (!older && at == thread->next) {
-			older = true;
-			at = thread->first;
-		}
-		if (older && at == thread->batch)
+		if (i >= number_held)
 			break;
+		if (at == thread->next)
+			at = thread->first;
 		held = &thread->held[at % HELD_MAX];
 		if (put ? held->message.key == number && !held->put :
 			  held->message.look == number && !held->executed) {
-			found = at % HELD_MAX;
-			break;
+			thread->cursor = at;
+			return at % HELD_MAX;
 		}
 		at++;
 	}
-	return found;
+	return HELD_MAX;
 }
 
-static __always_inline void held_answered(struct held *held, __u64 now)
+static __always_inline void held_answered(struct thread *thread, struct held *held, __u64 now)
 {
-	if (held->answered || held->message.kind >= UPCALL_KINDS)
+	const __u32 kind = held->message.kind;
+
+	thread->answering = 1;
+	if (held->answered || kind >= UPCALL_KINDS)
 		return;
 	held->answered = now;
-	count(held->message.kind, COUNT_ANSWERED, 1);
-	if (held->message.group) {
-		struct group *group = bpf_map_lookup_elem(&groups, &held->message.group);
+	count(kind, COUNT_ANSWERED);
+	if (!held->message.group || group_is_complete(held->message.group, UPCALL_USER))
+		time_add(kind, UPCALL_USER, now - held->received);
+}
 
-		if (!group)
-			return;
-		__sync_fetch_and_add(&group->answered, 1);
-		if (!group->closed || group->answered != group->messages)
-			return;
-	}
-	time_add(held->message.kind, UPCALL_USER, now - held->received);
+/* of a command */
+static __always_inline const unsigned char *attribute_at(struct genl_info *info, __u32 type, enum sonde_access access)
+{
+	struct nlattr **attributes = SONDE_READ(access, info, attrs);
+	unsigned char *attribute = NULL;
+
+	bpf_probe_read_kernel(&attribute, sizeof(attribute), &attributes[type]);
+	return attribute;
 }
 
 /* ovs_flow_cmd_new(skb, info) */
 static __always_inline int flow_put(void *ctx, const __u64 *args, enum sonde_access access)
 {
-	struct genl_info *info = (struct genl_info *)args[1];
-	struct thread *thread = thread_of(bpf_get_current_pid_tgid(), false);
-	struct nlattr **attrs, *attr = NULL;
+	struct thread *thread = thread_find(thread_id());
+	const unsigned char *data;
+	struct attribute head;
 	__u32 index;
 	__u64 key;
 
 	if (!thread)
 		return 0;
-	attrs = BPF_CORE_READ(info, attrs);
-	bpf_probe_read_kernel(&attr, sizeof(attr), &attrs[ATTR_FLOW_KEY]);
-	key = key_hash(1, (unsigned char *)attr, ATTR_FLOW_KEY);
+	data = attribute_at((struct genl_info *)args[1], ATTR_FLOW_KEY, access);
+	if (!data || bpf_probe_read_kernel(&head, sizeof(head), data))
+		return 0;
+	key = key_hash(head, data, ATTR_FLOW_KEY);
 	if (!key)
 		return 0;
 	index = held_find(thread, key, true);
 	if (index >= HELD_MAX)
 		return 0;
 	thread->held[index].put = 1;
-	held_answered(&thread->held[index], bpf_ktime_get_ns());
+	held_answered(thread, &thread->held[index], bpf_ktime_get_ns());
 	return 0;
 }
 
-static __always_inline __u64 frame_look(enum sonde_access access, struct sk_buff *skb)
-{
-	struct packet_frame frame = {};
-	struct wire_eth eth;
-
-	packet_ask(access, skb, &frame.place);
-	frame.data = sonde_address_of(SONDE_READ(access, skb, data)) - frame.place.cursor.head;
-	frame.place.mac = frame.data;
-	frame.device = PACKET_ETHER;
-	return packet_read_frame(&frame, &eth) ? look_of(&frame.place) : 0;
-}
-
-static __noinline int frame_look_direct(struct sk_buff *skb, __u64 *look)
-{
-	if (look)
-		*look = frame_look(SONDE_DIRECT, skb);
-	return 0;
-}
-
-static __noinline int frame_look_probe(struct sk_buff *skb, __u64 *look)
-{
-	if (look)
-		*look = frame_look(SONDE_PROBE, skb);
-	return 0;
-}
-
-/* ovs_flow_key_extract_userspace(net, attr, skb, key, log): the packet is a new skb with what was sent back */
+/* ovs_packet_cmd_execute(skb, info): the packet comes back */
 static __always_inline int packet_returns(void *ctx, const __u64 *args, enum sonde_access access)
 {
-	struct thread *thread = thread_of(bpf_get_current_pid_tgid(), false);
-	struct sk_buff *skb = (struct sk_buff *)args[2];
-	__u64 look = 0, now = bpf_ktime_get_ns();
+	struct thread *thread = thread_find(thread_id());
+	const unsigned char *data;
 	__u32 index;
+	__u64 look;
 
 	if (!thread)
 		return 0;
 	thread->executing = 0;
-	if (access == SONDE_DIRECT)
-		frame_look_direct(skb, &look);
-	else
-		frame_look_probe(skb, &look);
+	data = attribute_at((struct genl_info *)args[1], ATTR_PACKET_PACKET, access);
+	look = data ? look_attribute(data) : 0;
 	if (!look)
 		return 0;
 	index = held_find(thread, look, false);
 	if (index >= HELD_MAX)
 		return 0;
 	thread->held[index].executed = 1;
-	held_answered(&thread->held[index], now);
+	/* most were answered by their flow */
+	held_answered(thread, &thread->held[index], thread->held[index].answered ? 0 : bpf_ktime_get_ns());
 	thread->executing = index + 1;
 	return 0;
 }
 
-static __always_inline void row_add(const struct held *held, __u64 now)
+static __always_inline void row_add(const struct held *held, __u32 id, __u64 now)
 {
 	struct upcall_key key = {
 		.epoch = epoch,
 		.kind = held->message.kind,
-		.thread = bpf_get_current_pid_tgid(),
+		.thread = id,
 		.cpu = held->message.cpu,
 		.device = held->message.device,
-	};
-	const struct upcall_row add = {
-		.count = 1,
-		.queued = held->received - held->message.at,
-		.user = held->answered - held->received,
-		.again = now - held->answered,
-		.whole = now - held->message.at,
 	};
 	struct upcall_row *row = bpf_map_lookup_elem(&rows, &key);
 
 	if (!row) {
-		if (bpf_map_update_elem(&rows, &key, &add, BPF_NOEXIST))
+		const struct upcall_row none = {};
+
+		if (bpf_map_update_elem(&rows, &key, &none, BPF_NOEXIST))
 			loss_add(LOSS_rows);
-		return;
+		row = bpf_map_lookup_elem(&rows, &key);
 	}
+	if (!row)
+		return;
 	row->count++;
-	row->queued += add.queued;
-	row->user += add.user;
-	row->again += add.again;
-	row->whole += add.whole;
+	row->queued += held->received - held->message.at;
+	row->user += held->answered - held->received;
+	row->again += now - held->answered;
+	row->whole += now - held->message.at;
 }
 
 /* ovs_packet_cmd_execute() returns */
-static __always_inline int packet_returned(void *ctx, __s32 result)
+static __always_inline int packet_returned(void *ctx, const __u64 *args, __s32 result)
 {
-	struct thread *thread = thread_of(bpf_get_current_pid_tgid(), false);
-	__u64 now = bpf_ktime_get_ns();
+	const __u32 id = thread_id();
+	struct thread *thread = thread_find(id);
 	struct held *held;
 	__u32 index, kind;
+	__u64 now;
 
 	if (!thread || !thread->executing)
 		return 0;
+	now = bpf_ktime_get_ns();
 	index = thread->executing - 1;
 	thread->executing = 0;
 	if (index >= HELD_MAX)
@@ -636,17 +744,12 @@ static __always_inline int packet_returned(void *ctx, __s32 result)
 	kind = held->message.kind;
 	if (kind >= UPCALL_KINDS)
 		return 0;
-	count(kind, result ? COUNT_FAILED : COUNT_EXECUTED, 1);
+	count(kind, result ? COUNT_FAILED : COUNT_EXECUTED);
 	if (result)
 		return 0;
-	row_add(held, now);
+	row_add(held, id, now);
 	if (held->message.group) {
-		struct group *group = bpf_map_lookup_elem(&groups, &held->message.group);
-
-		if (!group)
-			return 0;
-		__sync_fetch_and_add(&group->executed, 1);
-		if (!group->closed || group->executed != group->messages)
+		if (!group_is_complete(held->message.group, UPCALL_AGAIN))
 			return 0;
 		bpf_map_delete_elem(&groups, &held->message.group);
 	}
@@ -655,23 +758,22 @@ static __always_inline int packet_returned(void *ctx, __s32 result)
 	return 0;
 }
 
-#define HOOK_RETURN(hook, function, body, result)                                        \
+/* arguments of the function: how many */
+#define HOOK_RETURN(hook, function, body, arguments)                                     \
 	SEC("fexit/" #function) int hook##__fx__##function(__u64 *ctx)                  \
 	{                                                                               \
-		return body(ctx, ctx[result]);                                          \
+		return body(ctx, ctx, ctx[arguments]);                                  \
 	}                                                                               \
 	SEC("kretprobe/" #function) int hook##__kr__##function(struct pt_regs *ctx)     \
 	{                                                                               \
-		return body(ctx, PT_REGS_RC(ctx));                                      \
+		return body(ctx, NULL, PT_REGS_RC(ctx));                                \
 	}
 
-HOOK_FUNCTION(upcall, ovs_dp_upcall, upcall_begins)
 HOOK_RETURN(upcall_done, ovs_dp_upcall, upcall_ends, 5)
 HOOK_FUNCTION(segments, queue_gso_packets, segments_begin)
 HOOK_FUNCTION(segment, queue_userspace_packet, segment_begins)
 HOOK_FUNCTION(message, netlink_unicast, message_leaves)
-HOOK_TRACEPOINT(receive, skb_copy_datagram_iovec, message_received)
-HOOK_RETURN(receive_done, netlink_recvmsg, nothing_received, 4)
+HOOK_FUNCTION(receive, skb_free_datagram, message_received)
 HOOK_FUNCTION(put, ovs_flow_cmd_new, flow_put)
-HOOK_FUNCTION(execute, ovs_flow_key_extract_userspace, packet_returns)
+HOOK_FUNCTION(execute, ovs_packet_cmd_execute, packet_returns)
 HOOK_RETURN(execute_done, ovs_packet_cmd_execute, packet_returned, 2)

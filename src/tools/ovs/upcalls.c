@@ -10,7 +10,6 @@
 #include "core/clock.h"
 #include "core/device.h"
 #include "core/hist.h"
-#include "core/ledger.h"
 #include "core/object.h"
 #include "core/record.h"
 #include "core/table.h"
@@ -34,7 +33,7 @@ static const char *const counter_names[COUNT_MAX] = {
 
 /* what has been counted since the run began */
 struct sums {
-	uint64_t counters[UPCALL_KINDS * COUNT_MAX];
+	struct upcall_counts counts[UPCALL_KINDS];
 	struct sonde_hist times[UPCALL_KINDS * UPCALL_PARTS];
 	struct datapath_stats datapaths[DATAPATHS_MAX];
 	int datapath_count;
@@ -69,15 +68,18 @@ static int configure(struct run *run)
 
 static int sums_read(struct run *run, struct sums *sums)
 {
-	const int cpus = libbpf_num_possible_cpus(), times = object_map(run, "times");
+	const int cpus = libbpf_num_possible_cpus(), times = object_map(run, "times"), counts = object_map(run, "counts");
 	struct sonde_hist *each = cpus > 0 ? calloc(cpus, sizeof(*each)) : NULL;
-	int err = 0;
+	struct upcall_counts *parts = cpus > 0 ? calloc(cpus, sizeof(*parts)) : NULL;
+	int err = each && parts ? 0 : -ENOMEM;
 
-	if (!each)
-		return -ENOMEM;
 	memset(sums, 0, sizeof(*sums));
-	for (uint32_t i = 0; i < UPCALL_KINDS * COUNT_MAX; i++)
-		sums->counters[i] = ledger_sum(object_map(run, "counters"), i);
+	for (uint32_t kind = 0; !err && kind < UPCALL_KINDS; kind++) {
+		if (bpf_map_lookup_elem(counts, &kind, parts))
+			err = -errno;
+		for (int i = 0; !err && i < cpus * COUNT_MAX; i++)
+			sums->counts[kind].counters[i % COUNT_MAX] += parts[i / COUNT_MAX].counters[i % COUNT_MAX];
+	}
 	for (uint32_t i = 0; !err && i < UPCALL_KINDS * UPCALL_PARTS; i++) {
 		if (bpf_map_lookup_elem(times, &i, each))
 			err = -errno;
@@ -88,6 +90,7 @@ static int sums_read(struct run *run, struct sums *sums)
 	if (sums->datapath_count < 0)
 		sums->datapath_count = 0;
 	free(each);
+	free(parts);
 	return err;
 }
 
@@ -101,7 +104,7 @@ static void attached(struct run *run)
 
 static uint64_t counted(const struct sums *from, const struct sums *to, int kind, enum upcall_counter what)
 {
-	return to->counters[kind * COUNT_MAX + what] - from->counters[kind * COUNT_MAX + what];
+	return to->counts[kind].counters[what] - from->counts[kind].counters[what];
 }
 
 /* a maximum cannot be subtracted: one that has not grown is that of the highest bucket at most */
@@ -418,14 +421,11 @@ static void finish(struct run *run)
 }
 
 static const struct hook_row hooks[] = {
-	{ "upcall" },
 	{ "upcall_done" },
 	{ "segments", .optional = true, .without = "GSO packets as one upcall: each segment counts" },
 	{ "segment" },
 	{ "message" },
 	{ "receive" },
-	{ "receive_done", .optional = true,
-	  .without = "where a batch of a thread ends: a packet that is never answered can be taken for a later equal one" },
 	{ "put" },
 	{ "execute" },
 	{ "execute_done" },
