@@ -18,6 +18,9 @@
 #include "look.bpf.h"
 #include "hist.bpf.h"
 
+/* set by the choice of programs: the key is read in the kernel's own form, by both who ask and who answer */
+const volatile __u32 cfg_direct_keys = 0;
+
 #define HELD_MAX 128 /* messages a thread remembers; ovs-vswitchd takes at most 64 at a time */
 #define WAYS 4 /* places for each hash */
 #define BUCKET_BITS 14
@@ -247,6 +250,36 @@ static __always_inline __u64 key_hash(struct attribute attribute, const unsigned
 	return hash | 1;
 }
 
+/*
+ * Of the key as the datapath has it, for programs that may read it directly: what an upcall's key and that of the
+ * flow that answers it have in common. Without probe reads as a rule, so that it costs a
+ * quarter of key_hash(); of IPv6 addresses the verifier sees those of IPv4 in the same place.
+ */
+static __always_inline __u64 key_number(const struct sw_flow_key *key)
+{
+	const __u16 type = key->eth.type;
+	const __u32 protocol = key->ip.proto;
+	__u64 addresses[4];
+	__u64 hash = identity_mix(key->recirc_id, (__u64)type << 32 | key->phy.in_port), ports = 0;
+
+	if (type == bpf_htons(PACKET_IP4) || type == bpf_htons(PACKET_ARP)) {
+		hash = identity_mix(hash, (__u64)key->ipv4.addr.src << 32 | key->ipv4.addr.dst);
+	} else if (type == bpf_htons(PACKET_IP6)) {
+		if (bpf_probe_read_kernel(addresses, sizeof(addresses), &key->ipv6.addr))
+			return 0;
+#pragma GCC unroll 4
+		for (__u32 i = 0; i < 4; i++)
+			hash = identity_mix(hash, addresses[i]);
+	} else {
+		hash = identity_mix(hash, *(const __u32 *)&key->eth.src[2]);
+		return identity_mix(hash, *(const __u32 *)&key->eth.dst[2]) | 1;
+	}
+	if (type != bpf_htons(PACKET_ARP) &&
+	    (packet_has_ports(protocol) || protocol == PACKET_ICMP || protocol == PACKET_ICMP6))
+		ports = (__u64)key->tp.src << 16 | key->tp.dst;
+	return identity_mix(hash, ports << 8 | protocol) | 1;
+}
+
 /* ---- an upcall, from its begin to its end on one CPU ---- */
 
 static __always_inline __u32 kind_of(const struct dp_upcall_info *info, enum sonde_access access)
@@ -254,6 +287,11 @@ static __always_inline __u32 kind_of(const struct dp_upcall_info *info, enum son
 	if (!bpf_core_type_exists(struct dp_upcall_info))
 		return UPCALL_OTHER;
 	return (SONDE_READ(access, info, cmd) - 1) & 1;
+}
+
+static __always_inline __u32 socket_of(const struct dp_upcall_info *info, enum sonde_access access)
+{
+	return bpf_core_type_exists(struct dp_upcall_info) ? SONDE_READ(access, info, portid) : 0;
 }
 
 /* each device's name is wanted once: the place is given up where two share it */
@@ -284,7 +322,7 @@ static __always_inline void upcall_begin(struct current *current, const __u64 *a
 	message->group = 0;
 	message->cpu = bpf_get_smp_processor_id();
 	message->kind = kind_of((struct dp_upcall_info *)args[3], access);
-	message->socket = 0;
+	message->socket = socket_of((struct dp_upcall_info *)args[3], access);
 	message->device = (struct sonde_device_key){};
 	dev = sonde_dev(access, skb);
 	if (dev) {
@@ -332,35 +370,48 @@ static __always_inline int segment_begins(void *ctx, const __u64 *args, enum son
 	return 0;
 }
 
-/* netlink_unicast(socket, skb, port, nonblock) */
-static __always_inline int message_leaves(void *ctx, const __u64 *args, enum sonde_access access)
+/* ovs_nla_put_key(key, output, attribute, is_mask, skb): the message is being written, in a new skb */
+static __always_inline int message_made(void *ctx, const __u64 *args, enum sonde_access access)
 {
+	const __u64 skb = sonde_address_of((void *)args[4]);
 	struct current *current = current_here();
-	struct sk_buff *skb = (struct sk_buff *)args[1];
-	struct {
-		__u8 command, rest[7];
-		struct attribute key;
-	} head;
-	const __u64 number = sonde_address_of(skb);
-	const unsigned char *data;
 	struct message *place;
 	struct bucket *bucket;
 
 	if (!current || current->progress != BEGUN)
 		return 0;
-	data = SONDE_READ(access, skb, data);
-	if (bpf_probe_read_kernel(&head, sizeof(head), data + GENERIC_AT))
-		return 0;
-	bucket = bucket_of(number);
+	bucket = bucket_of(skb);
 	if (!bucket)
 		return 0;
-	current->message.kind = (head.command - 1) & 1;
-	current->message.key = key_hash(head.key, data + KEY_AT, ATTR_PACKET_KEY);
-	current->message.socket = args[2];
-	current->message.skb = number;
+	current->message.key = 0;
+	if (access == SONDE_DIRECT && cfg_direct_keys)
+		current->message.key = key_number((struct sw_flow_key *)args[0]);
+	current->message.skb = skb;
 	current->messages++;
-	place = message_place(bucket, number);
+	place = message_place(bucket, skb);
 	*place = current->message;
+	return 0;
+}
+
+/* netlink_unicast(socket, skb, port, nonblock), where the kernel's types do not tell what an upcall is */
+static __always_inline int message_leaves(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	const __u64 number = sonde_address_of((void *)args[1]);
+	struct current *current = current_here();
+	struct message *place;
+	struct bucket *bucket;
+	__u8 command = 0;
+
+	if (!current || current->progress != BEGUN || current->message.skb != number)
+		return 0;
+	bpf_probe_read_kernel(&command, sizeof(command),
+			      SONDE_READ(access, (struct sk_buff *)args[1], data) + GENERIC_AT);
+	current->message.kind = (command - 1) & 1;
+	current->message.socket = args[2];
+	bucket = bucket_of(number);
+	place = bucket ? message_find(bucket, number) : NULL;
+	if (place)
+		*place = current->message;
 	return 0;
 }
 
@@ -546,6 +597,27 @@ static __always_inline bool group_is_complete(__u64 id, enum upcall_part part)
 	return group->closed && *number == group->messages;
 }
 
+/* of a message that is an upcall */
+static __always_inline __u64 message_key(struct sk_buff *skb, enum sonde_access access)
+{
+	const unsigned char *data = SONDE_READ(access, skb, data) + KEY_AT;
+	struct attribute head;
+
+	if (bpf_probe_read_kernel(&head, sizeof(head), data))
+		return 0;
+	return key_hash(head, data, ATTR_PACKET_KEY);
+}
+
+/* each message is counted, or stands in the histogram: the last one of its packet */
+static __always_inline void message_done(const struct message *message, enum upcall_counter what,
+					 enum upcall_part part, __u64 ns)
+{
+	if (message->group && !group_is_complete(message->group, part))
+		count(message->kind, what);
+	else
+		time_add(message->kind, part, ns);
+}
+
 /* skb_free_datagram(sk, skb): a thread has read what a socket held */
 static __always_inline int message_received(void *ctx, const __u64 *args, enum sonde_access access)
 {
@@ -589,9 +661,9 @@ static __always_inline int message_received(void *ctx, const __u64 *args, enum s
 		*socket = held->message.socket;
 		reader_enter(held->message.socket);
 	}
-	count(kind, COUNT_RECEIVED);
-	if (!held->message.group || group_is_complete(held->message.group, UPCALL_QUEUED))
-		time_add(kind, UPCALL_QUEUED, now - held->message.at);
+	if (!cfg_direct_keys)
+		held->message.key = message_key((struct sk_buff *)args[1], access);
+	message_done(&held->message, COUNT_RECEIVED, UPCALL_QUEUED, now - held->message.at);
 	return 0;
 }
 
@@ -626,15 +698,11 @@ static __always_inline __u32 held_find(struct thread *thread, __u64 number, bool
 
 static __always_inline void held_answered(struct thread *thread, struct held *held, __u64 now)
 {
-	const __u32 kind = held->message.kind;
-
 	thread->answering = 1;
-	if (held->answered || kind >= UPCALL_KINDS)
+	if (held->answered)
 		return;
 	held->answered = now;
-	count(kind, COUNT_ANSWERED);
-	if (!held->message.group || group_is_complete(held->message.group, UPCALL_USER))
-		time_add(kind, UPCALL_USER, now - held->received);
+	message_done(&held->message, COUNT_ANSWERED, UPCALL_USER, now - held->received);
 }
 
 /* of a command */
@@ -647,28 +715,38 @@ static __always_inline const unsigned char *attribute_at(struct genl_info *info,
 	return attribute;
 }
 
+static __always_inline void flow_put(struct thread *thread, __u64 key)
+{
+	__u32 index = key ? held_find(thread, key, true) : HELD_MAX;
+
+	if (index >= HELD_MAX)
+		return;
+	thread->held[index].put = 1;
+	held_answered(thread, &thread->held[index], bpf_ktime_get_ns());
+}
+
+/* ovs_nla_get_identifier(id, ufid, key, log): a flow is put, and its key is known */
+static __always_inline int flow_known(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	struct thread *thread = thread_find(thread_id());
+
+	if (thread)
+		flow_put(thread, key_number((struct sw_flow_key *)args[2]));
+	return 0;
+}
+
 /* ovs_flow_cmd_new(skb, info) */
-static __always_inline int flow_put(void *ctx, const __u64 *args, enum sonde_access access)
+static __always_inline int flow_command(void *ctx, const __u64 *args, enum sonde_access access)
 {
 	struct thread *thread = thread_find(thread_id());
 	const unsigned char *data;
 	struct attribute head;
-	__u32 index;
-	__u64 key;
 
 	if (!thread)
 		return 0;
 	data = attribute_at((struct genl_info *)args[1], ATTR_FLOW_KEY, access);
-	if (!data || bpf_probe_read_kernel(&head, sizeof(head), data))
-		return 0;
-	key = key_hash(head, data, ATTR_FLOW_KEY);
-	if (!key)
-		return 0;
-	index = held_find(thread, key, true);
-	if (index >= HELD_MAX)
-		return 0;
-	thread->held[index].put = 1;
-	held_answered(thread, &thread->held[index], bpf_ktime_get_ns());
+	if (data && !bpf_probe_read_kernel(&head, sizeof(head), data))
+		flow_put(thread, key_hash(head, data, ATTR_FLOW_KEY));
 	return 0;
 }
 
@@ -744,13 +822,16 @@ static __always_inline int packet_returned(void *ctx, const __u64 *args, __s32 r
 	kind = held->message.kind;
 	if (kind >= UPCALL_KINDS)
 		return 0;
-	count(kind, result ? COUNT_FAILED : COUNT_EXECUTED);
-	if (result)
+	if (result) {
+		count(kind, COUNT_FAILED);
 		return 0;
+	}
 	row_add(held, id, now);
 	if (held->message.group) {
-		if (!group_is_complete(held->message.group, UPCALL_AGAIN))
+		if (!group_is_complete(held->message.group, UPCALL_AGAIN)) {
+			count(kind, COUNT_EXECUTED);
 			return 0;
+		}
 		bpf_map_delete_elem(&groups, &held->message.group);
 	}
 	time_add(kind, UPCALL_AGAIN, now - held->answered);
@@ -772,8 +853,18 @@ static __always_inline int packet_returned(void *ctx, const __u64 *args, __s32 r
 HOOK_RETURN(upcall_done, ovs_dp_upcall, upcall_ends, 5)
 HOOK_FUNCTION(segments, queue_gso_packets, segments_begin)
 HOOK_FUNCTION(segment, queue_userspace_packet, segment_begins)
-HOOK_FUNCTION(message, netlink_unicast, message_leaves)
+HOOK_FUNCTION(message, ovs_nla_put_key, message_made)
+HOOK_FUNCTION(socket, netlink_unicast, message_leaves)
 HOOK_FUNCTION(receive, skb_free_datagram, message_received)
-HOOK_FUNCTION(put, ovs_flow_cmd_new, flow_put)
+SEC("fentry/ovs_nla_get_identifier") int put__fe(__u64 *ctx)
+{
+	return flow_known(ctx, ctx, SONDE_DIRECT);
+}
+SEC("kprobe/ovs_flow_cmd_new") int put__kp(struct pt_regs *ctx)
+{
+	const __u64 args[] = { PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx) };
+
+	return flow_command(ctx, args, SONDE_PROBE);
+}
 HOOK_FUNCTION(execute, ovs_packet_cmd_execute, packet_returns)
 HOOK_RETURN(execute_done, ovs_packet_cmd_execute, packet_returned, 2)

@@ -10,6 +10,7 @@
 #include "core/clock.h"
 #include "core/device.h"
 #include "core/hist.h"
+#include "core/kbtf.h"
 #include "core/object.h"
 #include "core/record.h"
 #include "core/table.h"
@@ -17,6 +18,7 @@
 #include "ovs_upcalls.skel.h"
 #include "tools/ovs/datapath.h"
 
+#define RODATA(run) ((struct ovs_upcalls__rodata *)(run)->rodata)
 #define DATAPATHS_MAX 16
 
 static const char *const kinds[UPCALL_KINDS] = { "miss", "action", "unknown" };
@@ -66,6 +68,27 @@ static int configure(struct run *run)
 	return 0;
 }
 
+/* after the choice of programs: both sides must read a key in the same form */
+static int chosen(struct run *run)
+{
+	bool message = false, put = false;
+
+	for (unsigned int i = 0; i < run->probe_count; i++) {
+		const struct probe *probe = &run->probes[i];
+
+		if (strcmp(probe->by, "fentry"))
+			continue;
+		message |= !strcmp(probe->hook->name, "message");
+		put |= !strcmp(probe->hook->name, "put");
+	}
+	RODATA(run)->cfg_direct_keys = message && put;
+	if (put && !message) {
+		run_error(run, "this kernel lets the program see a flow's key, and not that of its upcall");
+		return -ENOSYS;
+	}
+	return 0;
+}
+
 static int sums_read(struct run *run, struct sums *sums)
 {
 	const int cpus = libbpf_num_possible_cpus(), times = object_map(run, "times"), counts = object_map(run, "counts");
@@ -85,6 +108,12 @@ static int sums_read(struct run *run, struct sums *sums)
 			err = -errno;
 		for (int cpu = 0; !err && cpu < cpus; cpu++)
 			hist_merge(&sums->times[i], &each[cpu]);
+	}
+	/* a message that is in a histogram is not counted again */
+	for (int kind = 0; kind < UPCALL_KINDS; kind++) {
+		sums->counts[kind].counters[COUNT_RECEIVED] += sums->times[kind * UPCALL_PARTS + UPCALL_QUEUED].count;
+		sums->counts[kind].counters[COUNT_ANSWERED] += sums->times[kind * UPCALL_PARTS + UPCALL_USER].count;
+		sums->counts[kind].counters[COUNT_EXECUTED] += sums->times[kind * UPCALL_PARTS + UPCALL_WHOLE].count;
 	}
 	sums->datapath_count = datapath_stats(sums->datapaths, DATAPATHS_MAX);
 	if (sums->datapath_count < 0)
@@ -420,11 +449,20 @@ static void finish(struct run *run)
 	}
 }
 
+/* where the kernel's types say what an upcall is, its socket and kind are read there */
+static bool socket_wanted(const struct run *run, const struct hook_row *hook)
+{
+	(void)run;
+	(void)hook;
+	return !kbtf_knows("dp_upcall_info");
+}
+
 static const struct hook_row hooks[] = {
 	{ "upcall_done" },
 	{ "segments", .optional = true, .without = "GSO packets as one upcall: each segment counts" },
 	{ "segment" },
 	{ "message" },
+	{ "socket", .optional = true, .wanted = socket_wanted },
 	{ "receive" },
 	{ "put" },
 	{ "execute" },
@@ -443,7 +481,7 @@ TOOL(ovs_upcalls, .area = "ovs", .name = "upcalls", .kind = TOOL_SUMMARY,
      .question = "is a packet without a flow slow because ovs-vswitchd is busy, or because it is not woken?",
      .cannot_see = "user-space datapaths; what ovs-vswitchd does meanwhile; more than 65,536 messages under way",
      .was = "ovs_upcall_latency_summary", .object = ovs_upcalls__elf_bytes, .options = options, .hooks = hooks,
-     .filter = true, .state_size = sizeof(struct state), .configure = configure, .attached = attached,
+     .filter = true, .state_size = sizeof(struct state), .configure = configure, .chosen = chosen, .attached = attached,
      .report = report, .finish = finish,
      .records = "{\"types\": [\"time\", \"lost\", \"datapath\"], \"members\": {"
 		STR("scope", "interval or total") STR("kind", "miss, action or unknown")
