@@ -259,8 +259,8 @@ ovs() {
 	row upcalls_hit ovs none netsonde ovs upcalls --json --interval 1d
 	base base_miss miss
 	row upcalls_miss miss miss.upcalls=sent netsonde ovs upcalls --json --interval 1d --protocol udp
-	row upcalls_all miss none netsonde ovs upcalls --json --interval 1d --cost
-	jq -c 'select(.type == "end" or .type == "total")' $work/upcalls_all.out >&2
+	row upcalls_all miss none netsonde ovs upcalls --json --interval 1d
+	[ -z "${BENCH_COST-}" ] || { row upcalls_cost miss none netsonde ovs upcalls --json --interval 1d --cost; jq -r ".cost[]? | \"cost \\(.hook) \\(.hits) \\(.ns_per_hit)\"" $work/upcalls_cost.out; }
 }
 
 starts() {

@@ -40,17 +40,24 @@ struct upcall_counts {
 	__u64 counters[COUNT_MAX];
 };
 
-/** Sums by who answered; thread 0 is never in it. */
+#define UPCALL_ROWS 4096
+
+/** Sums by who answered. */
 struct upcall_key {
-	__u16 epoch;
-	__u16 kind;
-	__u32 thread;
+	__u32 thread;	/* 0: there is no row */
+	__u32 kind;
 	__u32 cpu;	/* of the upcall */
 	struct sonde_device_key device;
 };
 
-struct upcall_row {
+struct upcall_sums {
 	__u64 count, queued, user, again, whole;
+};
+
+struct upcall_row {
+	struct upcall_key key;
+	__u32 unused;
+	struct upcall_sums sums;
 };
 
 /** Upcalls that were lost. */

@@ -119,30 +119,49 @@ static __noinline int look_frame_slow(const struct look_frame *frame, __u64 *loo
 	return 0;
 }
 
-/** look_attribute: of a packet that comes back, by the netlink attribute that holds its frame; 0 as above. */
-static __always_inline __u64 look_attribute(const void *attribute)
+/* so placed that L3 begins with a word */
+union look_bytes {
+	__u64 words[(24 + LOOK_L3_BYTES) / 8];
+	__u16 halves[(24 + LOOK_L3_BYTES) / 2];
+};
+
+/* bytes: the start of the frame, from its Ethernet header on, as far as 24 + LOOK_L3_BYTES */
+static __always_inline __u64 look_bytes(union look_bytes *bytes, const struct look_frame *frame)
 {
-	/* so placed that L3 begins with a word */
-	union {
-		__u64 words[(24 + LOOK_L3_BYTES) / 8];
-		__u16 halves[(24 + LOOK_L3_BYTES) / 2];
-	} message;
-	struct look_frame frame;
 	__u64 look = 0;
 
-	if (SONDE_COPY((char *)&message + 24 - LOOK_L3_AT, LOOK_L3_AT + LOOK_L3_BYTES, attribute))
+	if (frame->length > sizeof(struct wire_eth) && bytes->halves[11] == bpf_htons(PACKET_IP4))
+		look = look_plain(&bytes->words[3], frame->length - sizeof(struct wire_eth));
+	if (!look)
+		look_frame_slow(frame, &look);
+	return look;
+}
+
+/** look_frame: of a packet that comes back, by its frame in memory; 0 as above. */
+static __always_inline __u64 look_frame(const struct look_frame *frame)
+{
+	union look_bytes bytes;
+
+	if (SONDE_COPY((char *)&bytes + 24 - sizeof(struct wire_eth), sizeof(struct wire_eth) + LOOK_L3_BYTES,
+		       (void *)frame->at))
 		return 0;
-	frame.length = message.halves[(24 - LOOK_L3_AT) / 2];
+	return look_bytes(&bytes, frame);
+}
+
+/** look_attribute: the same, by the netlink attribute that holds the frame. */
+static __always_inline __u64 look_attribute(const void *attribute)
+{
+	union look_bytes bytes;
+	struct look_frame frame;
+
+	if (SONDE_COPY((char *)&bytes + 24 - LOOK_L3_AT, LOOK_L3_AT + LOOK_L3_BYTES, attribute))
+		return 0;
+	frame.at = (__u64)attribute + LOOK_FRAME_AT;
+	frame.length = bytes.halves[(24 - LOOK_L3_AT) / 2];
 	if (frame.length <= LOOK_L3_AT)
 		return 0;
 	frame.length -= LOOK_FRAME_AT;
-	if (message.halves[11] == bpf_htons(PACKET_IP4))
-		look = look_plain(&message.words[3], frame.length - sizeof(struct wire_eth));
-	if (look)
-		return look;
-	frame.at = (__u64)attribute + LOOK_FRAME_AT;
-	look_frame_slow(&frame, &look);
-	return look;
+	return look_bytes(&bytes, &frame);
 }
 
 #endif

@@ -94,9 +94,10 @@ struct group {
 	__u32 closed, messages, received, answered, executed, unused;
 };
 
+/* of each CPU, as times are: these look-ups are inlined, those of per-CPU arrays not before 6.10 */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* set before the load */
 	__type(key, __u32);
 	__type(value, struct current);
 } currents SEC(".maps");
@@ -129,10 +130,10 @@ struct {
 	__type(value, struct upcall_reader);
 } readers SEC(".maps");
 
-/* index: kind * UPCALL_PARTS + part; never emptied */
+/* index: (CPU * UPCALL_KINDS + kind) * UPCALL_PARTS + part; never emptied */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, UPCALL_KINDS * UPCALL_PARTS);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* set before the load */
 	__type(key, __u32);
 	__type(value, struct sonde_hist);
 } times SEC(".maps");
@@ -145,12 +146,21 @@ struct {
 	__type(value, struct upcall_counts);
 } counts SEC(".maps");
 
+/* by hash of the key, with WAYS places for each; never emptied */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
-	__uint(max_entries, 4096);
-	__uint(key_size, sizeof(struct upcall_key));
-	__uint(value_size, sizeof(struct upcall_row));
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, UPCALL_ROWS);
+	__type(key, __u32);
+	__type(value, struct upcall_row);
 } rows SEC(".maps");
+
+/* places of rows that a thread has taken: two may want the same one at a time */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, UPCALL_ROWS);
+	__type(key, __u32);
+	__type(value, __u32);
+} rows_taken SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
@@ -169,7 +179,7 @@ static __always_inline void count(__u32 kind, enum upcall_counter what)
 
 static __always_inline void time_add(__u32 kind, enum upcall_part part, __u64 ns)
 {
-	__u32 index = kind * UPCALL_PARTS + part;
+	__u32 index = (bpf_get_smp_processor_id() * UPCALL_KINDS + kind) * UPCALL_PARTS + part;
 	struct sonde_hist *hist = bpf_map_lookup_elem(&times, &index);
 
 	if (hist)
@@ -178,9 +188,9 @@ static __always_inline void time_add(__u32 kind, enum upcall_part part, __u64 ns
 
 static __always_inline struct current *current_here(void)
 {
-	__u32 zero = 0;
+	__u32 cpu = bpf_get_smp_processor_id();
 
-	return bpf_map_lookup_elem(&currents, &zero);
+	return bpf_map_lookup_elem(&currents, &cpu);
 }
 
 /* ---- messages that no thread has received ---- */
@@ -668,8 +678,8 @@ static __always_inline int message_received(void *ctx, const __u64 *args, enum s
 }
 
 /*
- * The one that waits for this answer, HELD_MAX: none. From the last one answered on, then the older ones: a thread
- * may answer one that another thread's flow held up.
+ * The one that waits for this answer, HELD_MAX: none. From the last one answered on, then the older ones. A flow is
+ * put for a miss only.
  */
 static __always_inline __u32 held_find(struct thread *thread, __u64 number, bool put)
 {
@@ -686,7 +696,7 @@ static __always_inline __u32 held_find(struct thread *thread, __u64 number, bool
 		if (at == thread->next)
 			at = thread->first;
 		held = &thread->held[at % HELD_MAX];
-		if (put ? held->message.key == number && !held->put :
+		if (put ? held->message.key == number && !held->put && held->message.kind != UPCALL_ACTION :
 			  held->message.look == number && !held->executed) {
 			thread->cursor = at;
 			return at % HELD_MAX;
@@ -763,9 +773,10 @@ static __always_inline int packet_returns(void *ctx, const __u64 *args, enum son
 	thread->executing = 0;
 	data = attribute_at((struct genl_info *)args[1], ATTR_PACKET_PACKET, access);
 	look = data ? look_attribute(data) : 0;
-	if (!look)
-		return 0;
-	index = held_find(thread, look, false);
+	index = look ? held_find(thread, look, false) : HELD_MAX;
+	/* one that ovs-vswitchd has changed is known if the thread has no other */
+	if (index >= HELD_MAX && thread->next - thread->cursor == 1 && !thread->held[thread->cursor % HELD_MAX].executed)
+		index = thread->cursor % HELD_MAX;
 	if (index >= HELD_MAX)
 		return 0;
 	thread->held[index].executed = 1;
@@ -775,31 +786,79 @@ static __always_inline int packet_returns(void *ctx, const __u64 *args, enum son
 	return 0;
 }
 
+static __always_inline __u32 row_index(const struct upcall_key *key, __u32 way)
+{
+	__u64 hash = (__u64)key->thread << 32 ^ (__u64)key->cpu << 16 ^ key->device.ifindex ^ key->device.netns;
+
+	return ((hash * 0x9e3779b97f4a7c15ULL >> 32) + way) % UPCALL_ROWS;
+}
+
+static __always_inline struct upcall_row *row_at(const struct upcall_key *key, __u32 way)
+{
+	__u32 index = row_index(key, way);
+
+	return bpf_map_lookup_elem(&rows, &index);
+}
+
+static __always_inline bool row_is(const struct upcall_row *row, const struct upcall_key *key)
+{
+	return row && row->key.thread == key->thread && row->key.cpu == key->cpu && row->key.kind == key->kind &&
+	       row->key.device.ifindex == key->device.ifindex && row->key.device.netns == key->device.netns;
+}
+
+/* takes a place for a new row */
+static __noinline int row_enter(const struct upcall_key *key)
+{
+	for (__u32 way = 0; key && way < WAYS; way++) {
+		struct upcall_row *row = row_at(key, way);
+		__u32 taken = 1, index;
+
+		if (!row || row->key.thread)
+			continue;
+		index = row_index(key, way);
+		if (bpf_map_update_elem(&rows_taken, &index, &taken, BPF_NOEXIST))
+			continue;
+		row->key = *key;
+		return 0;
+	}
+	loss_add(LOSS_rows);
+	return 0;
+}
+
+static __always_inline struct upcall_row *row_find(const struct upcall_key *key)
+{
+#pragma GCC unroll 4
+	for (__u32 way = 0; way < WAYS; way++) {
+		struct upcall_row *row = row_at(key, way);
+
+		if (row_is(row, key))
+			return row;
+	}
+	return NULL;
+}
+
+/* a thread is in one program at a time, and its rows are its own */
 static __always_inline void row_add(const struct held *held, __u32 id, __u64 now)
 {
 	struct upcall_key key = {
-		.epoch = epoch,
-		.kind = held->message.kind,
 		.thread = id,
+		.kind = held->message.kind,
 		.cpu = held->message.cpu,
 		.device = held->message.device,
 	};
-	struct upcall_row *row = bpf_map_lookup_elem(&rows, &key);
+	struct upcall_row *row = row_find(&key);
 
 	if (!row) {
-		const struct upcall_row none = {};
-
-		if (bpf_map_update_elem(&rows, &key, &none, BPF_NOEXIST))
-			loss_add(LOSS_rows);
-		row = bpf_map_lookup_elem(&rows, &key);
+		row_enter(&key);
+		row = row_find(&key);
 	}
 	if (!row)
 		return;
-	row->count++;
-	row->queued += held->received - held->message.at;
-	row->user += held->answered - held->received;
-	row->again += now - held->answered;
-	row->whole += now - held->message.at;
+	row->sums.count++;
+	row->sums.queued += held->received - held->message.at;
+	row->sums.user += held->answered - held->received;
+	row->sums.again += now - held->answered;
+	row->sums.whole += now - held->message.at;
 }
 
 /* ovs_packet_cmd_execute() returns */

@@ -44,6 +44,7 @@ struct sums {
 struct state {
 	struct sums first, last, now; /* when all was attached, at the last report, now */
 	struct table rows[2], lost[2]; /* by scope */
+	struct table old; /* rows at the last report, with their sums negative */
 };
 
 static const struct option_row options[] = {
@@ -53,7 +54,13 @@ static const struct option_row options[] = {
 
 static int configure(struct run *run)
 {
+	static const struct {
+		const char *map;
+		int entries;
+	} sized[] = { { "currents", 1 }, { "times", UPCALL_KINDS * UPCALL_PARTS } };
+	const int cpus = libbpf_num_possible_cpus();
 	struct state *state = run->state;
+	int err = 0;
 
 	if (datapath_family("ovs_datapath") < 0) {
 		run_error(run, "Open vSwitch's kernel module is not loaded: there are no upcalls to see");
@@ -61,10 +68,15 @@ static int configure(struct run *run)
 	}
 	if (!run->top)
 		run->top = 20;
+	for (size_t i = 0; i < 2 && !err; i++)
+		err = bpf_map__set_max_entries(bpf_object__find_map_by_name(run->object, sized[i].map), cpus * sized[i].entries);
+	if (cpus < 0 || err)
+		return cpus < 0 ? cpus : err;
 	for (int scope = 0; scope < 2; scope++) {
-		table_init(&state->rows[scope], sizeof(struct upcall_key), sizeof(struct upcall_row) / sizeof(uint64_t));
+		table_init(&state->rows[scope], sizeof(struct upcall_key), sizeof(struct upcall_sums) / sizeof(uint64_t));
 		table_init(&state->lost[scope], sizeof(struct upcall_loss_key), 1);
 	}
+	table_init(&state->old, sizeof(struct upcall_key), sizeof(struct upcall_sums) / sizeof(uint64_t));
 	return 0;
 }
 
@@ -92,9 +104,9 @@ static int chosen(struct run *run)
 static int sums_read(struct run *run, struct sums *sums)
 {
 	const int cpus = libbpf_num_possible_cpus(), times = object_map(run, "times"), counts = object_map(run, "counts");
-	struct sonde_hist *each = cpus > 0 ? calloc(cpus, sizeof(*each)) : NULL;
 	struct upcall_counts *parts = cpus > 0 ? calloc(cpus, sizeof(*parts)) : NULL;
-	int err = each && parts ? 0 : -ENOMEM;
+	struct sonde_hist hist;
+	int err = parts ? 0 : -ENOMEM;
 
 	memset(sums, 0, sizeof(*sums));
 	for (uint32_t kind = 0; !err && kind < UPCALL_KINDS; kind++) {
@@ -103,11 +115,11 @@ static int sums_read(struct run *run, struct sums *sums)
 		for (int i = 0; !err && i < cpus * COUNT_MAX; i++)
 			sums->counts[kind].counters[i % COUNT_MAX] += parts[i / COUNT_MAX].counters[i % COUNT_MAX];
 	}
-	for (uint32_t i = 0; !err && i < UPCALL_KINDS * UPCALL_PARTS; i++) {
-		if (bpf_map_lookup_elem(times, &i, each))
+	for (uint32_t i = 0; !err && i < (uint32_t)cpus * UPCALL_KINDS * UPCALL_PARTS; i++) {
+		if (bpf_map_lookup_elem(times, &i, &hist))
 			err = -errno;
-		for (int cpu = 0; !err && cpu < cpus; cpu++)
-			hist_merge(&sums->times[i], &each[cpu]);
+		else
+			hist_merge(&sums->times[i % (UPCALL_KINDS * UPCALL_PARTS)], &hist);
 	}
 	/* a message that is in a histogram is not counted again */
 	for (int kind = 0; kind < UPCALL_KINDS; kind++) {
@@ -118,7 +130,6 @@ static int sums_read(struct run *run, struct sums *sums)
 	sums->datapath_count = datapath_stats(sums->datapaths, DATAPATHS_MAX);
 	if (sums->datapath_count < 0)
 		sums->datapath_count = 0;
-	free(each);
 	free(parts);
 	return err;
 }
@@ -210,10 +221,13 @@ static void rows_print(struct run *run, enum scope scope, const struct table *ta
 {
 	for (size_t i = 0; i < table->count && i < run->top; i++) {
 		const struct upcall_key *key = (void *)table_key(table, i);
-		const struct upcall_row *row = (void *)table_values(table, i);
+		const struct upcall_sums *row = (void *)table_values(table, i);
 		char comm[24], device[20], span[4][CLOCK_SPAN];
 		json_t *record;
 
+		/* sorted: the rest has been idle */
+		if (!row->count)
+			break;
 		reader_text(run, key->thread, comm, sizeof(comm));
 		if (!run->json) {
 			device_add(NULL, &key->device, device);
@@ -397,6 +411,31 @@ static void foot_print(struct run *run, enum scope scope, const struct sums *fro
 		record_flush(run);
 }
 
+/* what rows have counted since the last report */
+static int rows_take(struct run *run, struct table *since)
+{
+	struct state *state = run->state;
+	const int map = object_map(run, "rows");
+	struct upcall_row row;
+	int err = table_append(since, &state->old);
+
+	table_clear(&state->old);
+	for (uint32_t i = 0; !err && i < UPCALL_ROWS; i++) {
+		uint64_t *sums = (uint64_t *)&row.sums;
+
+		if (bpf_map_lookup_elem(map, &i, &row))
+			return -errno;
+		if (!row.key.thread)
+			continue;
+		err = table_add(since, &row.key, sums);
+		for (size_t k = 0; k < sizeof(row.sums) / sizeof(*sums); k++)
+			sums[k] = -sums[k];
+		if (!err)
+			err = table_add(&state->old, &row.key, sums);
+	}
+	return err;
+}
+
 static int take(struct run *run)
 {
 	struct state *state = run->state;
@@ -405,7 +444,7 @@ static int take(struct run *run)
 
 	table_clear(&state->rows[SCOPE_INTERVAL]);
 	table_clear(&state->lost[SCOPE_INTERVAL]);
-	err = table_drain(&state->rows[SCOPE_INTERVAL], object_map(run, "rows"), old);
+	err = rows_take(run, &state->rows[SCOPE_INTERVAL]);
 	if (!err)
 		err = table_drain(&state->lost[SCOPE_INTERVAL], object_map(run, "lost"), old);
 	if (!err)
@@ -443,6 +482,7 @@ static void finish(struct run *run)
 {
 	struct state *state = run->state;
 
+	table_free(&state->old);
 	for (int scope = 0; scope < 2; scope++) {
 		table_free(&state->rows[scope]);
 		table_free(&state->lost[scope]);
