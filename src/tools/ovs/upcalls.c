@@ -359,7 +359,7 @@ static int64_t unseen(const struct run *run, const struct sums *from, const stru
 				missed -= from->datapaths[k].missed;
 		}
 	}
-	missed -= counted(from, to, UPCALL_MISS, COUNT_UPCALLS);
+	missed -= counted(from, to, UPCALL_MISS, COUNT_UPCALLS) + counted(from, to, UPCALL_OTHER, COUNT_UPCALLS);
 	/* the two are not read at the same moment */
 	return missed > 0 ? missed : 0;
 }
@@ -411,6 +411,22 @@ static void foot_print(struct run *run, enum scope scope, const struct sums *fro
 		record_flush(run);
 }
 
+/* a datapath that was removed keeps what it had counted at the last report */
+static void datapaths_keep(struct sums *now, const struct sums *last)
+{
+	for (int i = 0; i < last->datapath_count && now->datapath_count < DATAPATHS_MAX; i++) {
+		int k = 0;
+
+		while (k < now->datapath_count && now->datapaths[k].ifindex != last->datapaths[i].ifindex)
+			k++;
+		if (k < now->datapath_count)
+			continue;
+		now->datapaths[k] = last->datapaths[i];
+		now->datapaths[k].flows = now->datapaths[k].masks = 0;
+		now->datapath_count++;
+	}
+}
+
 /* what rows have counted since the last report */
 static int rows_take(struct run *run, struct table *since)
 {
@@ -455,7 +471,10 @@ static int take(struct run *run)
 		table_merge(&state->rows[scope]);
 		table_merge(&state->lost[scope]);
 	}
-	return err ? err : sums_read(run, &state->now);
+	if (!err)
+		err = sums_read(run, &state->now);
+	datapaths_keep(&state->now, &state->last);
+	return err;
 }
 
 static int report(struct run *run, enum scope scope)
@@ -503,6 +522,9 @@ static const struct hook_row hooks[] = {
 	{ "segment" },
 	{ "message" },
 	{ "socket", .optional = true, .wanted = socket_wanted },
+	/* no program: what the return of a function does not tell without its types */
+	{ "unsent", .optional = true, .wanted = socket_wanted,
+	  .without = "upcalls that nobody is there for (ENOTCONN): their device and kind, and with a filter all of them" },
 	{ "receive" },
 	{ "put" },
 	{ "execute" },
@@ -519,7 +541,7 @@ static const struct hook_row hooks[] = {
 TOOL(ovs_upcalls, .area = "ovs", .name = "upcalls", .kind = TOOL_SUMMARY,
      .summary = "upcalls: waiting, user space and re-injection apart, who answers, what is lost and why",
      .question = "is a packet without a flow slow because ovs-vswitchd is busy, or because it is not woken?",
-     .cannot_see = "user-space datapaths; what ovs-vswitchd does meanwhile; more than 65,536 messages under way",
+     .cannot_see = "user-space datapaths; what ovs-vswitchd does meanwhile; more than 65,536 messages under way, or 4,096 rows",
      .was = "ovs_upcall_latency_summary", .object = ovs_upcalls__elf_bytes, .options = options, .hooks = hooks,
      .filter = true, .state_size = sizeof(struct state), .configure = configure, .chosen = chosen, .attached = attached,
      .report = report, .finish = finish,
