@@ -252,15 +252,17 @@ paths() {
 ovs() {
 	ping -c 2 10.0.0.2 > $work/ping
 	ovs-vsctl set Open_vSwitch . other_config:max-idle=3600000 other_config:max-revalidator=3600000
-	ovs-ofctl add-flow br-int "priority=10,udp,tp_dst=7002,actions=NORMAL"
-	ovs-ofctl add-flow br-int "priority=5,udp,in_port=LOCAL,tp_src=40000,actions=move:NXM_OF_UDP_DST[]->NXM_NX_REG0[0..15],set_field:20000->udp_dst,output:vp0"
+	ovs-ofctl add-flows br-int - <<-'END'
+		priority=10,udp,tp_dst=7002,actions=NORMAL
+		priority=5,udp,in_port=LOCAL,tp_src=40000,actions=move:NXM_OF_UDP_DST[]->NXM_NX_REG0[0..15],set_field:20000->udp_dst,output:vp0
+	END
 	ip netns attach host $$
 	base base_hit ovs
 	row upcalls_hit ovs none netsonde ovs upcalls --json --interval 1d
 	base base_miss miss
-	row upcalls_miss miss miss.upcalls=sent netsonde ovs upcalls --json --interval 1d --protocol udp
-	row upcalls_all miss none netsonde ovs upcalls --json --interval 1d
-	[ -z "${BENCH_COST-}" ] || { row upcalls_cost miss none netsonde ovs upcalls --json --interval 1d --cost; jq -r ".cost[]? | \"cost \\(.hook) \\(.hits) \\(.ns_per_hit)\"" $work/upcalls_cost.out; }
+	row upcalls_miss miss none netsonde ovs upcalls --json --interval 1d
+	row upcalls_match miss miss.upcalls=sent netsonde ovs upcalls --json --interval 1d --protocol udp
+	row upcalls_other miss miss.upcalls=0 netsonde ovs upcalls --json --interval 1d --protocol tcp
 }
 
 starts() {

@@ -97,7 +97,6 @@ tool_begin clean ovs upcalls --dst-port 7403,7408
 tool_begin flood ovs upcalls --dst-port 7404
 tool_begin action ovs upcalls --dst-port 7406
 tool_begin lldp ovs upcalls --type lldp
-tool_begin arp ovs upcalls --type arp
 tools_ready
 
 # ---- a flow removed, and removed again; flows that are new; one that is there ----
@@ -229,9 +228,8 @@ is "packets that find a flow are no upcalls, the first of IPv4 and of IPv6 are" 
 is "a flow's own action: ten upcalls that nobody answers" \
 	"$(total action '.action | "\(.upcalls) \(.received) \(.executed) \(.not_answered)"')" "10 10 0 10"
 is "and one miss" "$(total action '.miss | "\(.upcalls) \(.answered)"')" "1 1"
-is "an action that ovs-vswitchd has to do: answered, with a packet that is not the same" \
-	"$(total arp '"\(.miss | "\(.upcalls) \(.executed)") \(.action | "\(.upcalls) \(.answered) \(.executed)")"')" "1 1 4 4 4" \
-	"$(total arp tojson)"
+is "an action that ovs-vswitchd has to do, four times: answered, with a packet that is not the same" \
+	"$(total all '.action | "\(.upcalls) \(.answered) \(.executed) \(.not_answered)"')" "14 4 4 10"
 is "LLDP" "$(total lldp '.miss | "\(.upcalls) \(.answered) \(.executed)"')" "1 1 1"
 [ "$flood_lost" -gt 0 ] && ok "sockets overflow" || not_ok "sockets overflow" "$(< "$work/flood.sent")"
 is "$flood_missed upcalls, of which the datapath lost $flood_lost" "$(total flood '.miss | "\(.upcalls) \(.lost)"')" "$flood_missed $flood_lost"

@@ -774,8 +774,9 @@ static __always_inline int packet_returns(void *ctx, const __u64 *args, enum son
 	data = attribute_at((struct genl_info *)args[1], ATTR_PACKET_PACKET, access);
 	look = data ? look_attribute(data) : 0;
 	index = look ? held_find(thread, look, false) : HELD_MAX;
-	/* one that ovs-vswitchd has changed is known if the thread has no other */
-	if (index >= HELD_MAX && thread->next - thread->cursor == 1 && !thread->held[thread->cursor % HELD_MAX].executed)
+	/* one that ovs-vswitchd has changed is known if the thread has no other, of which a filter hides some */
+	if (index >= HELD_MAX && !flt.set && thread->next - thread->cursor == 1 &&
+	    !thread->held[thread->cursor % HELD_MAX].executed)
 		index = thread->cursor % HELD_MAX;
 	if (index >= HELD_MAX)
 		return 0;
