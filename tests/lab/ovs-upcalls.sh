@@ -158,7 +158,7 @@ ip netns exec peer iperf3 -c 10.0.0.1 -p 7409 -t 3 > "$work/iperf" &
 iperf=$!
 for ((i = 0; i < 10; i++)); do
 	nap 0.25
-	ovs-appctl revalidator/purge
+	ovs-dpctl del-flows system@ovs-system
 done
 wait $iperf
 
