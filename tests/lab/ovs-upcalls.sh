@@ -154,7 +154,7 @@ wait_for 60 datapath_rests
 
 # ---- segments ----
 
-ip netns exec peer iperf3 -c 10.0.0.1 -p 7409 -t 3 > "$work/iperf" &
+ip netns exec peer timeout 60 iperf3 -c 10.0.0.1 -p 7409 -t 3 > "$work/iperf" &
 iperf=$!
 for ((i = 0; i < 10; i++)); do
 	nap 0.25
