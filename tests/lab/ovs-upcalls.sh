@@ -4,7 +4,7 @@
 # kernels: 5.10 6.1 6.12 7
 # topology: host
 # timeout: 900
-# seconds: 90
+# seconds: 60
 
 . /share/lib.sh
 

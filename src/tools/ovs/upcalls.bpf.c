@@ -211,7 +211,10 @@ static __always_inline struct message *message_find(struct bucket *bucket, __u64
 	return NULL;
 }
 
-/* forgets the oldest one where all places are taken */
+/*
+ * Forgets the oldest one where all places are taken. Two CPUs may take the same free place within some ten
+ * instructions, if their skbs have the same hash: one of the two messages then stays "not received".
+ */
 static __always_inline struct message *message_place(struct bucket *bucket, __u64 skb)
 {
 	struct message *oldest = &bucket->messages[0];
