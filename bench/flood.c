@@ -3,7 +3,8 @@
  * flood: sends UDP packets by count and says what one cost, by a clock that
  * counts instructions (lab/vm run --icount), in rounds until two agree.
  *
- * usage: flood [-d NETNS] [-n PORTS] [-r PID] ADDRESS PORT PACKETS
+ * usage: flood [-b COMMAND] [-d NETNS] [-n PORTS] [-r PID] ADDRESS PORT PACKETS
+ *	-b COMMAND  run before each round
  *	-d NETNS  a socket there receives each packet before the next is sent
  *	-n PORTS  to so many ports in turn, from PORT on: each is a flow
  *	-r PID    this process reads what the packets cause: it is stopped during
@@ -162,12 +163,14 @@ static uint64_t reader_catch_up(void)
 
 int main(int argc, char **argv)
 {
-	const char *netns = NULL;
+	const char *netns = NULL, *before = NULL;
 	double last = 0, cost = 0, reading = 0;
 	int option, round;
 
-	while ((option = getopt(argc, argv, "d:n:r:")) > 0) {
-		if (option == 'd')
+	while ((option = getopt(argc, argv, "b:d:n:r:")) > 0) {
+		if (option == 'b')
+			before = optarg;
+		else if (option == 'd')
 			netns = optarg;
 		else if (option == 'n')
 			ports = atol(optarg);
@@ -177,7 +180,7 @@ int main(int argc, char **argv)
 			return 2;
 	}
 	if (argc - optind != 3 || !inet_aton(argv[optind], &target.sin_addr))
-		errx(2, "usage: flood [-d NETNS] [-n PORTS] [-r PID] ADDRESS PORT PACKETS");
+		errx(2, "usage: flood [-b COMMAND] [-d NETNS] [-n PORTS] [-r PID] ADDRESS PORT PACKETS");
 	target.sin_port = htons(atoi(argv[optind + 1]));
 	packets = atol(argv[optind + 2]);
 	if (netns)
@@ -190,6 +193,8 @@ int main(int argc, char **argv)
 		err(1, "connect");
 
 	for (round = 0; round < ROUNDS_MAX; round++) {
+		if (before && system(before))
+			errx(1, "%s", before);
 		if (reader)
 			reader_stop();
 		cost = round_run();

@@ -50,6 +50,8 @@ traffic() { # KIND [-r PID]
 	ovs_drop)	flood "${@:2}" 10.0.0.2 7003 "$packets" ;;
 	ovs_events)	flood -d peer "${@:2}" 10.0.0.2 7002 5000 ;;
 	ovs_rx)		ip netns exec peer flood -d host "${@:2}" 10.0.0.1 7002 "$packets" ;;
+	# each packet a flow of its own, and all flows gone before each round
+	miss)		flood -b "ovs-appctl revalidator/purge" -d peer -n 40000 10.0.0.2 20000 2000 ;;
 	# dropped behind the veth
 	flows_1)	flood -n 1 10.0.0.2 20000 "$packets" ;;
 	flows_4000)	flood -n 4000 10.0.0.2 20000 "$packets" ;;
@@ -255,6 +257,7 @@ ovs() {
 	[ -e /run/netns/host ] || ip netns attach host $$
 	base base_ovs ovs
 	ovs_drops
+	ovs_upcalls
 	ovs_conntrack
 }
 
@@ -270,6 +273,17 @@ ovs_drops() {
 	row drops_dropped_hit ovs_drop drops=sent netsonde ovs drops --json --interval 1d --dst-ip 10.0.0.2
 	row drops_dropped_miss ovs_drop drops=0 netsonde ovs drops --json --interval 1d --dst-ip 192.0.2.1
 	row stacks_dropped ovs_drop drops=sent netsonde drop stacks --json --interval 1d --group-by reason,dev
+}
+
+# a packet that has a flow, and one that has none
+ovs_upcalls() {
+	ovs-vsctl set Open_vSwitch . other_config:max-revalidator=3600000
+	ovs-ofctl add-flow br-int "priority=5,udp,in_port=LOCAL,tp_src=40000,actions=move:NXM_OF_UDP_DST[]->NXM_NX_REG0[0..15],set_field:20000->udp_dst,output:vp0"
+	row upcalls_hit ovs none netsonde ovs upcalls --json --interval 1d
+	base base_upcall miss
+	row upcalls_miss miss none netsonde ovs upcalls --json --interval 1d
+	row upcalls_match miss miss.upcalls=sent netsonde ovs upcalls --json --interval 1d --protocol udp
+	row upcalls_other miss miss.upcalls=0 netsonde ovs upcalls --json --interval 1d --protocol tcp
 }
 
 # what goes through a ct action

@@ -98,6 +98,7 @@ enum sonde_loss {
 	LOSS_devices,		/* the table of device names was full */
 	LOSS_seen,		/* the table of seen packets was full */
 	LOSS_flows,		/* path summary --top: the table of flows was full: the packet is in no row of a flow */
+	LOSS_messages,		/* ovs upcalls: more messages under way than are remembered */
 	LOSS_MAX,
 };
 

@@ -43,6 +43,7 @@ static const struct {
 	{ "stacks", "stacks that could not be taken or kept" },
 	{ "devices", "device names that found their table full" },
 	{ "seen", "seen packets that found their table full" },
+	{ "messages", "upcalls forgotten before a thread received them: too many were under way" },
 	{ "missed", "hits that the kernel skipped because a program was running on that CPU" },
 };
 

@@ -10,6 +10,12 @@
 /* what a command is called with */
 struct genl_info {
 	struct nlmsghdr *nlhdr;
+	struct nlattr **attrs; /* by type */
+};
+
+/* begins with its struct sock */
+struct netlink_sock {
+	__u32 portid;
 };
 
 #pragma clang attribute pop

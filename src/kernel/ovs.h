@@ -7,10 +7,15 @@
 
 #include "kernel/conntrack.h"
 
+struct in6_addr {
+	__u64 quads[2];
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-/* kernels without BTF of modules (before 5.11) know nothing of it: ask bpf_core_type_exists() */
+/* kernels without BTF of modules (before 5.11) know nothing of these: ask bpf_core_type_exists() */
 struct dp_upcall_info {
+	__u32 portid;	/* netlink socket that gets it, 0: nobody */
 	__u8 cmd;	/* OVS_PACKET_CMD_MISS, _ACTION */
 };
 
@@ -40,16 +45,42 @@ struct ovs_skb_cb {
 	__u16 acts_origlen;	/* bytes of the flow's actions as they came by netlink */
 };
 
-struct sw_flow_key {
-	__u8 ct_state;	/* OVS_CS_F_* */
-};
-
 /* what a ct action asks for */
 struct ovs_conntrack_info {
 	struct nf_conntrack_zone zone;
 	__u8 commit : 1;
 	__u8 nat : 3;
 	__u8 force : 1;
+};
+
+/* a flow's key as the datapath has it; what a packet has no use for may be anything */
+struct sw_flow_key {
+	struct {
+		__u16 in_port;
+	} phy;
+	__u32 recirc_id;
+	__u8 ct_state;	/* OVS_CS_F_* */
+	struct {
+		__u8 src[6], dst[6];
+		__be16 type;
+	} eth;
+	struct {
+		__u8 proto;	/* of ARP: its operation */
+	} ip;
+	struct {
+		__be16 src, dst;
+	} tp;
+	/* these two share their place */
+	struct {
+		struct {
+			__be32 src, dst;
+		} addr;
+	} ipv4;
+	struct {
+		struct {
+			struct in6_addr src, dst;
+		} addr;
+	} ipv6;
 };
 
 #pragma clang attribute pop

@@ -276,9 +276,31 @@ ovs_begin() { # once more, in the lab's way (topology.sh)
 
 lookups_lost() { # DATAPATH: upcalls that it lost, by its own count; no ovs-vswitchd need run
 	ovs-dpctl show "$1" | sed -n 's/.*lookups: .* lost:\([0-9]*\).*/\1/p'
+
+of() { ovs-ofctl -O OpenFlow13,OpenFlow15 "$@"; }
+
+flows_gone() {
+	[ -z "$(ovs-dpctl dump-flows system@ovs-system)" ]
+}
+
+# Nothing of what was before is there, nor in ovs-vswitchd's mind
+flows_delete() {
+	ovs-appctl revalidator/purge
+	ovs-dpctl del-flows system@ovs-system
+	wait_for 10 flows_gone
 }
 
 # ---- traffic ----
+
+# Bytes as they are, from the peer
+raw() { # HEX
+	local i bytes=
+	for ((i = 0; i < ${#1}; i += 2)); do
+		bytes+="\\x${1:i:2}"
+	done
+	# shellcheck disable=SC2059
+	printf "$bytes" | ip netns exec peer socat -u - INTERFACE:vp1
+}
 
 # The number of packets that labgen says it sent.
 sent() { # COMMAND...

@@ -9,37 +9,15 @@
 . /share/lib.sh
 
 vswitchd=$(< /run/openvswitch/ovs-vswitchd.pid)
-of() { ovs-ofctl -O OpenFlow13,OpenFlow15 "$@"; }
 
 # Lines of the kind "event", "removed" ... of a tool, each by a jq expression.
 records() { # NAME TYPE JQ-EXPRESSION
 	jq -r "select(.type == \"$2\") | $3" "$work/$1.json"
 }
 
-flows_gone() {
-	[ -z "$(ovs-dpctl dump-flows)" ]
-}
-
-# Nothing of what was before is there, nor in ovs-vswitchd's mind
-flows_delete() {
-	ovs-appctl revalidator/purge
-	ovs-dpctl del-flows
-	wait_for 10 flows_gone
-}
-
 frame() { # UDP PORT [LABGEN OPTION...]: one from the peer
 	labgen frames --netns peer --dev vp1 --src 10.0.0.2 --dst 10.0.0.1 --dst-mac 52:54:00:00:00:01 \
 		--dport "$1" --count 1 "${@:2}" > "$work/labgen"
-}
-
-# Bytes as they are, from the peer
-raw() { # HEX
-	local i bytes=
-	for ((i = 0; i < ${#1}; i += 2)); do
-		bytes+="\\x${1:i:2}"
-	done
-	# shellcheck disable=SC2059
-	printf "$bytes" | ip netns exec peer socat -u - INTERFACE:vp1
 }
 
 records_are() { # NAME TYPE N

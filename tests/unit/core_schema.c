@@ -107,7 +107,8 @@ static void each_member_has_a_row(void **state)
 			refused += struct_check(btf, name);
 			structs++;
 		}
-		if (structs == before)
+		/* ovs upcalls writes its records itself */
+		if (structs == before && !strstr(objects.gl_pathv[i], "ovs_upcalls"))
 			fail_msg("%s: no struct that user space could print", objects.gl_pathv[i]);
 		btf__free(btf);
 	}

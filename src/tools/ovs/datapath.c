@@ -229,3 +229,57 @@ bool datapath_has_port(uint32_t datapath, uint32_t number)
 
 	return port && port->there;
 }
+
+struct stats_answer {
+	struct datapath_stats *all;
+	size_t room, count;
+};
+
+static void stats_take(const unsigned char *bytes, size_t length, void *data)
+{
+	struct odp_attrs attrs = { bytes + sizeof(struct ovs_header), length - sizeof(struct ovs_header) };
+	struct ovs_dp_megaflow_stats masks = {};
+	struct stats_answer *answer = data;
+	struct datapath_stats *stats;
+	struct odp_attr attr;
+	struct ovs_dp_stats flows;
+	struct ovs_header header;
+
+	if (length < sizeof(header) || answer->count == answer->room)
+		return;
+	if (!odp_find(attrs, OVS_DP_ATTR_STATS, &attr) || attr.length < sizeof(flows))
+		return;
+	memcpy(&flows, attr.value, sizeof(flows));
+	if (odp_find(attrs, OVS_DP_ATTR_MEGAFLOW_STATS, &attr))
+		memcpy(&masks, attr.value, attr.length < sizeof(masks) ? attr.length : sizeof(masks));
+	memcpy(&header, bytes, sizeof(header));
+	stats = &answer->all[answer->count++];
+	*stats = (struct datapath_stats){
+		.ifindex = header.dp_ifindex,
+		.hit = flows.n_hit,
+		.missed = flows.n_missed,
+		.lost = flows.n_lost,
+		.flows = flows.n_flows,
+		.mask_hit = masks.n_mask_hit,
+		.masks = masks.n_masks,
+		.cache_hit = masks.n_cache_hit,
+	};
+	if (odp_find(attrs, OVS_DP_ATTR_NAME, &attr) && attr.length && attr.length <= sizeof(stats->name))
+		memcpy(stats->name, attr.value, attr.length - 1);
+}
+
+int datapath_stats(struct datapath_stats *all, size_t room)
+{
+	struct question question = { .generic = { .cmd = OVS_DP_CMD_GET, .version = OVS_DATAPATH_VERSION } };
+	const struct ovs_header header = {};
+	struct stats_answer answer = { all, room, 0 };
+	int family = datapath_family(OVS_DATAPATH_FAMILY), err;
+
+	if (family < 0)
+		return family;
+	question.header.nlmsg_type = family;
+	question.header.nlmsg_flags = NLM_F_DUMP;
+	memcpy(question.more, &header, sizeof(header));
+	err = ask(&question, sizeof(header), stats_take, &answer);
+	return err ? err : (int)answer.count;
+}

@@ -4,6 +4,7 @@
 #define NETSONDE_OVS_DATAPATH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /** The number of a generic netlink family (linux/openvswitch.h), or -ENOENT: the module is not loaded. */
@@ -22,5 +23,16 @@ uint32_t datapath_of_device(uint32_t ifindex);
 const char *datapath_name(uint32_t datapath);
 /** True if the datapath had a port of this number when it was read last. */
 bool datapath_has_port(uint32_t datapath, uint32_t number);
+
+/** A datapath and what it has counted since it was made. */
+struct datapath_stats {
+	uint32_t ifindex;
+	char name[32];
+	uint64_t hit, missed, lost, flows;
+	uint64_t mask_hit, masks, cache_hit;
+};
+
+/** datapath_stats: of all datapaths of this network namespace, at most room; how many there are, or -errno. */
+int datapath_stats(struct datapath_stats *all, size_t room);
 
 #endif

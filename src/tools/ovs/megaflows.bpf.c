@@ -6,7 +6,7 @@
 #include "abi/megaflow.h"
 #include "packet.bpf.h"
 #include "filter.bpf.h"
-#include "identity.bpf.h"
+#include "look.bpf.h"
 #include "event.bpf.h"
 
 #define COMMAND_MISS 1 /* OVS_PACKET_CMD_MISS */
@@ -59,45 +59,11 @@ static __always_inline struct upcall *upcall_here(void)
 	return bpf_map_lookup_elem(&upcalls, &zero);
 }
 
-/* headers tell IP packets apart; of others the first bytes do */
-static __always_inline __u64 identity_number(const struct packet_place *place)
-{
-	const bool ip = place->type == PACKET_IP4 || place->type == PACKET_IP6;
-	struct identity identity;
-
-	identity_of(place, ip ? 0 : IDENTITY_PAYLOAD, &identity);
-	return identity.headers ^ identity.payload;
-}
-
-static __always_inline __u64 skb_identity(enum sonde_access access, struct sk_buff *skb)
-{
-	struct packet_place place;
-	struct packet_tags tags;
-
-	packet_locate(access, skb, &place, &tags);
-	return identity_number(&place);
-}
-
-static __noinline int upcall_identity_direct(struct sk_buff *skb, __u64 *number)
-{
-	if (number)
-		*number = skb_identity(SONDE_DIRECT, skb);
-	return 0;
-}
-
-static __noinline int upcall_identity_probe(struct sk_buff *skb, __u64 *number)
-{
-	if (number)
-		*number = skb_identity(SONDE_PROBE, skb);
-	return 0;
-}
-
 /* ovs_dp_upcall(dp, skb, key, upcall_info, cutlen) */
 static __always_inline int upcall_begins(void *ctx, const __u64 *args, enum sonde_access access)
 {
 	struct sk_buff *skb = (struct sk_buff *)args[1];
 	struct upcall *upcall = upcall_here();
-	__u64 identity = 0;
 
 	if (!upcall)
 		return 0;
@@ -105,11 +71,7 @@ static __always_inline int upcall_begins(void *ctx, const __u64 *args, enum sond
 	if (!filter_pass(access, skb))
 		return 0;
 	upcall->at = bpf_ktime_get_ns();
-	if (access == SONDE_DIRECT)
-		upcall_identity_direct(skb, &identity);
-	else
-		upcall_identity_probe(skb, &identity);
-	upcall->identity = identity;
+	upcall->identity = look_skb(access, skb);
 	sonde_device_fill(access, skb, &upcall->device);
 	packet_parse(access, skb, &upcall->packet);
 	upcall->wanted = 1;
@@ -259,48 +221,20 @@ static __always_inline int delete_begins(void *ctx, const __u64 *args, enum sond
 	return command_begins(ctx, args, MEGAFLOW_DELETE);
 }
 
-static __always_inline __u64 frame_identity(enum sonde_access access, struct sk_buff *skb)
-{
-	struct packet_frame frame = {};
-	struct wire_eth eth;
-
-	packet_ask(access, skb, &frame.place);
-	frame.data = sonde_address_of(SONDE_READ(access, skb, data)) - frame.place.cursor.head;
-	frame.place.mac = frame.data;
-	frame.device = PACKET_ETHER;
-	return packet_read_frame(&frame, &eth) ? identity_number(&frame.place) : 0;
-}
-
-static __noinline int back_identity_direct(struct sk_buff *skb, __u64 *number)
-{
-	if (number)
-		*number = frame_identity(SONDE_DIRECT, skb);
-	return 0;
-}
-
-static __noinline int back_identity_probe(struct sk_buff *skb, __u64 *number)
-{
-	if (number)
-		*number = frame_identity(SONDE_PROBE, skb);
-	return 0;
-}
-
 /* ovs_flow_key_extract_userspace(net, attr, skb, key, log): the packet is a new skb with what was sent back */
 static __always_inline int packet_returns(void *ctx, const __u64 *args, enum sonde_access access)
 {
 	struct sk_buff *skb = (struct sk_buff *)args[2];
 	struct ovs_megaflow *event;
-	__u64 identity = 0;
+	struct look_frame frame;
 
-	if (access == SONDE_DIRECT)
-		back_identity_direct(skb, &identity);
-	else
-		back_identity_probe(skb, &identity);
+	frame.at = sonde_address_of(SONDE_READ(access, skb, data));
+	frame.length = SONDE_READ(access, skb, len) - SONDE_READ(access, skb, data_len);
 	event = event_reserve(offsetof(struct ovs_megaflow, more.bytes));
 	if (!event)
 		return 0;
 	head_fill(event, MEGAFLOW_EXECUTE);
-	event->more.identity = identity;
+	event->more.identity = look_frame(&frame);
 	event_submit(ctx, event, offsetof(struct ovs_megaflow, more.bytes));
 	return 0;
 }
