@@ -276,6 +276,7 @@ ovs_begin() { # once more, in the lab's way (topology.sh)
 
 lookups_lost() { # DATAPATH: upcalls that it lost, by its own count; no ovs-vswitchd need run
 	ovs-dpctl show "$1" | sed -n 's/.*lookups: .* lost:\([0-9]*\).*/\1/p'
+}
 
 of() { ovs-ofctl -O OpenFlow13,OpenFlow15 "$@"; }
 
