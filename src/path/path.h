@@ -140,6 +140,16 @@ int metrics_report(struct run *run, enum scope scope);
 #define PATH_STR(name, words) "\"" name "\": {\"type\": \"string\", \"description\": \"" words "\"}, "
 #define PATH_INT(name, words) "\"" name "\": {\"type\": \"integer\", \"description\": \"" words "\"}, "
 #define PATH_ANY(type, name, words) "\"" name "\": {\"type\": " type ", \"description\": \"" words "\"}, "
+#define PATH_LEDGER \
+	PATH_ANY("\"number\"", "seconds", "interval, total: how long it was")                      \
+	PATH_INT("begun", "interval, total: packets") PATH_INT("ended", "interval, total: packets") \
+	PATH_ANY("\"object\"", "not_ended", "interval, total: what became of the others")          \
+	PATH_INT("in_flight", "interval, total: still on their way")                               \
+	PATH_INT("copies", "interval, total: times that a copy of a packet passed a stage again")  \
+	PATH_ANY("[\"object\", \"null\"]", "tail", "interval, total: from, to, p999_ns of the stage with the largest P99.9") \
+	PATH_INT("lost_by_us", "total: packets of which nothing is known")                         \
+	"\"drops\": {\"type\": \"array\", \"description\": \"total: count, after, reason, place\"}"
+
 #define PATH_RECORDS                                                                               \
 	"\"scope\": {\"enum\": [\"interval\", \"total\"], \"description\": \"stage, path: what it counts\"}, "   \
 	PATH_STR("path", "stage, path, interval, total: as in --path")                             \
@@ -155,14 +165,7 @@ int metrics_report(struct run *run, enum scope scope);
 	PATH_INT("p99_ns", "stage, path") PATH_INT("p999_ns", "stage, path: P99.9")                \
 	PATH_INT("max_ns", "stage, path")                                                          \
 	PATH_ANY("\"number\"", "share", "stage: of all time between stages")                       \
-	PATH_ANY("\"number\"", "seconds", "interval, total: how long it was")                      \
-	PATH_INT("begun", "interval, total: packets") PATH_INT("ended", "interval, total: packets") \
-	PATH_ANY("\"object\"", "not_ended", "interval, total: what became of the others")          \
-	PATH_INT("in_flight", "interval, total: still on their way")                               \
-	PATH_INT("copies", "interval, total: times that a copy of a packet passed a stage again")  \
-	PATH_ANY("[\"object\", \"null\"]", "tail", "interval, total: from, to, p999_ns of the stage with the largest P99.9") \
-	PATH_INT("lost_by_us", "total: packets of which nothing is known")                         \
-	"\"drops\": {\"type\": \"array\", \"description\": \"total: count, after, reason, place\"}"
+	PATH_LEDGER
 #define PATH_TYPES "\"stage\", \"path\", \"interval\", \"total\""
 
 /** flows.c: path summary --top. flows_configure: as path_configure(); the others are called only if there are flows. */
@@ -173,6 +176,8 @@ void flows_finish(struct run *run);
 
 /** view.c: the report of path summary. */
 int path_report(struct run *run, enum scope scope);
+/** How many packets began, and what became of them: the end of path details. As tool.drained. */
+void path_ledger(struct run *run);
 /** {"dropped": n, ...} of what is not zero. */
 json_t *path_fates_json(const struct path_counts *counts);
 const char *path_fate_words(enum path_fate fate);

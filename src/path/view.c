@@ -138,7 +138,7 @@ static void total_show(struct run *run, enum scope scope, const char *way, const
 	record_print(run, record);
 }
 
-static void head_text(const struct run *run, enum scope scope, const struct path_counts *counts)
+static void began_text(const struct run *run, enum scope scope, const struct path_counts *counts)
 {
 	const struct path_run *state = run->state;
 	char time[CLOCK_TEXT];
@@ -148,6 +148,11 @@ static void head_text(const struct run *run, enum scope scope, const struct path
 	       scope == SCOPE_TOTAL ? "\n" : "", time, scope == SCOPE_TOTAL ? "all" : "last",
 	       view_seconds(run, scope), state->path->name, state->path->words,
 	       (uint64_t)counts->begun, (uint64_t)counts->ended);
+}
+
+static void head_text(const struct run *run, enum scope scope, const struct path_counts *counts)
+{
+	began_text(run, scope, counts);
 	printf("  %-50s %9s %9s", "from -> to", "packets", "mean");
 	for (size_t i = 0; i < PERCENTS; i++)
 		printf(" %8s", percent_names[i]);
@@ -197,6 +202,14 @@ static json_t *drops_json(const struct run *run)
 	return list;
 }
 
+static void tail_text(const struct path_edge_used *tail, uint64_t worst, double share)
+{
+	char text[CLOCK_SPAN];
+
+	printf("  the tail is at %s -> %s: one packet in 1000 takes %s or more there; it has %.0f %% of all time\n",
+	       path_stages[tail->from].words, path_stages[tail->to].words, clock_span(text, worst), share);
+}
+
 static uint64_t fates_sum(const struct path_counts *counts)
 {
 	uint64_t sum = 0;
@@ -207,18 +220,11 @@ static uint64_t fates_sum(const struct path_counts *counts)
 }
 
 static void foot_text(struct run *run, enum scope scope, const struct path_counts *counts,
-		      uint64_t in_flight, int64_t lost, const struct path_edge_used *tail, uint64_t worst,
-		      uint64_t share_sum, uint64_t whole)
+		      uint64_t in_flight, int64_t lost)
 {
-	char text[CLOCK_SPAN];
 	json_t *drops, *drop;
 	size_t i;
 
-	if (tail)
-		printf("  the tail is at %s -> %s: one packet in 1000 takes %s or more there; it has "
-		       "%.0f %% of all time\n",
-		       path_stages[tail->from].words, path_stages[tail->to].words,
-		       clock_span(text, worst), whole ? 100.0 * share_sum / whole : 0);
 	for (int fate = FATE_dropped; fate < FATE_MAX; fate++) {
 		if (counts->fates[fate])
 			printf("  %" PRIu64 " %s\n", (uint64_t)counts->fates[fate],
@@ -273,22 +279,33 @@ static void foot_json(struct run *run, enum scope scope, const struct path_count
 	record_print(run, record);
 }
 
+static void foot_show(struct run *run, enum scope scope, const struct path_counts *counts,
+		      const struct path_edge_used *tail, uint64_t worst)
+{
+	const uint64_t in_flight = path_in_flight(run);
+	const int64_t lost = counts->begun - counts->ended - fates_sum(counts) - in_flight;
+
+	if (run->json) {
+		foot_json(run, scope, counts, in_flight, lost, tail, worst);
+		return;
+	}
+	foot_text(run, scope, counts, in_flight, lost);
+	record_flush(run);
+}
+
 int path_report(struct run *run, enum scope scope)
 {
 	struct path_run *state = run->state;
 	const struct sonde_hist *cells;
 	const struct path_counts *counts;
 	const struct path_edge_used *tail;
-	uint64_t whole, worst, in_flight, tail_sum = 0;
-	int64_t lost;
+	uint64_t whole, worst;
 
 	/* the total follows the last interval */
 	if (scope == SCOPE_INTERVAL)
 		path_take(run);
 	cells = scope == SCOPE_TOTAL ? state->total : state->interval;
 	counts = scope == SCOPE_TOTAL ? &state->counts_total : &state->counts_interval;
-	in_flight = path_in_flight(run);
-	lost = counts->begun - counts->ended - fates_sum(counts) - in_flight;
 	whole = cells[CELL_other].sum;
 	for (uint32_t i = 0; i < state->edge_count; i++)
 		whole += cells[state->edges[i].cell].sum;
@@ -307,13 +324,18 @@ int path_report(struct run *run, enum scope scope)
 	if (state->flows)
 		flows_report(run, scope);
 	tail = tail_find(state, cells, &worst);
-	if (tail)
-		tail_sum = cells[tail->cell].sum;
-	if (run->json)
-		foot_json(run, scope, counts, in_flight, lost, tail, worst);
-	else
-		foot_text(run, scope, counts, in_flight, lost, tail, worst, tail_sum, whole);
-	if (!run->json)
-		record_flush(run);
+	if (tail && !run->json)
+		tail_text(tail, worst, whole ? 100.0 * cells[tail->cell].sum / whole : 0);
+	foot_show(run, scope, counts, tail, worst);
 	return 0;
+}
+
+void path_ledger(struct run *run)
+{
+	struct path_run *state = run->state;
+
+	path_take(run);
+	if (!run->json)
+		began_text(run, SCOPE_TOTAL, &state->counts_total);
+	foot_show(run, SCOPE_TOTAL, &state->counts_total, NULL, 0);
 }

@@ -11,7 +11,8 @@ TOOL(path_details, .area = "path", .name = "details", .kind = TOOL_DETAILS,
 	    "system_network_rx_internal_port_latency_details",
      .object = engine__elf_bytes, .options = details_option_rows, .hooks = path_hooks, .filter = true,
      .event = "path_packet",
-     .records = "{\"types\": [], \"members\": {"
+     .records = "{\"types\": [\"total\"], \"members\": {" PATH_LEDGER ", "
+		PATH_STR("path", "total: as in --path")
 		PATH_STR("fate", "event: arrived, or what became of it, as in not_ended of path summary")
 		PATH_ANY("\"object\"", "drop", "event: of a dropped packet reason and place")
 		"\"stages\": {\"type\": \"array\", \"items\": {\"type\": \"object\", \"properties\": {"
@@ -20,4 +21,4 @@ TOOL(path_details, .area = "path", .name = "details", .kind = TOOL_DETAILS,
 		PATH_ANY("[\"string\", \"null\"]", "dev", "")
 		"\"to_next_ns\": {\"type\": \"integer\", \"description\": \"absent in the last\"}}}}}}", .state_size = sizeof(struct path_run), .configure = details_configure,
      .chosen = path_chosen, .loaded = path_loaded, .attached = path_attached, .tick = path_tick, .ending = path_ending,
-     .event_before = details_before, .event_more = details_more, .finish = path_finish);
+     .drained = path_ledger, .event_before = details_before, .event_more = details_more, .finish = path_finish);
