@@ -274,6 +274,20 @@ static __always_inline bool flight_find(struct path_slot *slot, __u64 key)
 	return slot->bucket && key && flight_way(slot, set, key);
 }
 
+/* the way with this number */
+static __always_inline bool flight_at(struct path_slot *slot, __u32 index)
+{
+	__u32 set = index / PATH_WAYS, way = index & (PATH_WAYS - 1);
+
+	slot->bucket = bpf_map_lookup_elem(&buckets, &set);
+	if (!slot->bucket)
+		return false;
+	slot->key = &slot->bucket->key[way];
+	slot->flight = &slot->bucket->flight[way];
+	slot->index = index;
+	return true;
+}
+
 static __always_inline void flight_free(struct path_slot *slot)
 {
 	*slot->key = 0;
@@ -1034,6 +1048,14 @@ STAGE(stage_dequeue, STAGE_dequeue | PATH_IF_EDGE)
 STAGE(stage_backlog, STAGE_backlog | PATH_IF_EDGE)
 STAGE(stage_port_in, STAGE_port_in | PATH_IF_EDGE)
 
+/* only IPv6 packets begin at STAGE_out in first_do(): where none can pass, the verifier is spared the filter */
+static __always_inline bool path_out6_refused(__u32 stage)
+{
+	const __u32 set = flt.set;
+
+	return stage == STAGE_out && !(set & FILTER_TUNNEL) && set & (FILTER_IP4 | FILTER_ARP);
+}
+
 /* a stage that begins the path, unless the packet has begun at an earlier one */
 static __always_inline int first_do(void *ctx, enum sonde_access access, struct sk_buff *skb, __u32 stage)
 {
@@ -1056,7 +1078,7 @@ static __always_inline int first_do(void *ctx, enum sonde_access access, struct 
 			path_step(ctx, access, skb, &slot, stage);
 		return 0;
 	}
-	if (path_open && path_begins & 1U << stage && path_wanted(access, skb) &&
+	if (path_open && path_begins & 1U << stage && !path_out6_refused(stage) && path_wanted(access, skb) &&
 	    (!path_reply_begins || path_echo(access, skb, true)))
 		path_begin(access, skb, key, stage);
 	return 0;
@@ -1782,16 +1804,6 @@ HOOK_TRACEPOINT(merged_frags, napi_gro_frags_exit, at_merged)
 
 /* through ovs-vswitchd: the packet's memory is another one afterwards, so its looks are the key meanwhile */
 
-static __noinline int identity_direct(struct sk_buff *skb, struct identity *identity)
-{
-	struct packet_place place;
-	struct packet_tags tags;
-
-	packet_locate(SONDE_DIRECT, skb, &place, &tags);
-	identity_of(&place, IDENTITY_PAYLOAD, identity);
-	return 0;
-}
-
 static __noinline int identity_probe(struct sk_buff *skb, struct identity *identity)
 {
 	struct packet_place place;
@@ -1842,30 +1854,18 @@ static __always_inline bool flight_claim_look(struct path_slot *slot, __u64 key)
 	return true;
 }
 
-#define UPCALL_MISS 1	/* OVS_PACKET_CMD_MISS */
-
 /*
- * queue_userspace_packet(dp, skb, key, upcall_info, cutlen): once a segment. A
- * flow's own action can send copies there too: only a miss takes the packet.
+ * A flight goes on under the looks of its packet. Called by numbers, as flight_count() and for the same reason; that
+ * the packet is then read by helper calls is nothing beside an upcall.
  */
-static __always_inline int upcall_do(void *ctx, enum sonde_access access, struct sk_buff *skb, struct dp_upcall_info *info)
+__noinline int flight_up(__u32 index, __u64 skb)
 {
 	struct path_slot slot, there;
 	struct identity identity;
 
-	if (!path_active || !flight_find(&slot, flight_key(access, skb)))
+	if (!flight_at(&slot, index))
 		return 0;
-	if (bpf_core_type_exists(struct dp_upcall_info)) {
-		if (BPF_CORE_READ(info, cmd) != UPCALL_MISS)
-			return 0;
-	} else if (slot.flight->stage != STAGE_ovs && slot.flight->stage != STAGE_conntrack) {
-		return 0;
-	}
-	path_step(ctx, access, skb, &slot, STAGE_upcall);
-	if (access == SONDE_DIRECT)
-		identity_direct(skb, &identity);
-	else
-		identity_probe(skb, &identity);
+	identity_probe((struct sk_buff *)skb, &identity);
 	if (!identity.headers) {
 		flight_end(&slot, FATE_unreadable);
 		return 0;
@@ -1890,6 +1890,29 @@ static __always_inline int upcall_do(void *ctx, enum sonde_access access, struct
 	return 0;
 }
 
+#define UPCALL_MISS 1	/* OVS_PACKET_CMD_MISS */
+
+/*
+ * queue_userspace_packet(dp, skb, key, upcall_info, cutlen): once a segment. A
+ * flow's own action can send copies there too: only a miss takes the packet.
+ */
+static __always_inline int upcall_do(void *ctx, enum sonde_access access, struct sk_buff *skb, struct dp_upcall_info *info)
+{
+	struct path_slot slot;
+
+	if (!path_active || !flight_find(&slot, flight_key(access, skb)))
+		return 0;
+	if (bpf_core_type_exists(struct dp_upcall_info)) {
+		if (BPF_CORE_READ(info, cmd) != UPCALL_MISS)
+			return 0;
+	} else if (slot.flight->stage != STAGE_ovs && slot.flight->stage != STAGE_conntrack) {
+		return 0;
+	}
+	path_step(ctx, access, skb, &slot, STAGE_upcall);
+	flight_up(slot.index, sonde_address_of(skb));
+	return 0;
+}
+
 static __noinline int upcall_direct(void *ctx, struct sk_buff *skb, struct dp_upcall_info *info)
 {
 	return upcall_do(ctx, SONDE_DIRECT, skb, info);
@@ -1911,30 +1934,19 @@ static __always_inline int at_upcall(void *ctx, const __u64 *args, enum sonde_ac
 HOOK_FUNCTION(upcall, queue_userspace_packet, at_upcall)
 
 /* the frame that ovs-vswitchd sends back lies at skb->data, and nothing is known of it yet */
-static __always_inline int frame_identity(enum sonde_access access, struct sk_buff *skb, __u32 payload,
-					  struct identity *identity)
+static __noinline int frame_identity(struct sk_buff *skb, __u32 payload, struct identity *identity)
 {
 	struct packet_frame frame = {};
 	struct wire_eth eth;
 
-	packet_ask(access, skb, &frame.place);
-	frame.data = sonde_address_of(SONDE_READ(access, skb, data)) - frame.place.cursor.head;
+	packet_ask(SONDE_PROBE, skb, &frame.place);
+	frame.data = sonde_address_of(SONDE_READ(SONDE_PROBE, skb, data)) - frame.place.cursor.head;
 	frame.place.mac = frame.data;
 	frame.device = PACKET_ETHER;
 	identity->headers = 0;
 	if (packet_read_frame(&frame, &eth))
 		identity_of(&frame.place, payload, identity);
 	return 0;
-}
-
-static __noinline int frame_identity_direct(struct sk_buff *skb, __u32 payload, struct identity *identity)
-{
-	return frame_identity(SONDE_DIRECT, skb, payload, identity);
-}
-
-static __noinline int frame_identity_probe(struct sk_buff *skb, __u32 payload, struct identity *identity)
-{
-	return frame_identity(SONDE_PROBE, skb, payload, identity);
 }
 
 /* how many bytes of payload the flights with this key have hashed: those of the first that is not IDENTITY_PAYLOAD */
@@ -1953,21 +1965,17 @@ static __always_inline __u32 flight_payload(__u64 key)
 	return payload;
 }
 
-/* ovs_flow_key_extract_userspace(net, attr, skb, key, log): the packet is a new skb with what was sent back */
-static __always_inline int back_do(void *ctx, enum sonde_access access, struct sk_buff *skb)
+/* as flight_up(): the packet has come back in this skb */
+__noinline int flight_back(__u64 address)
 {
+	struct sk_buff *skb = (struct sk_buff *)address;
 	struct path_slot there, slot;
 	struct identity identity;
 	__u32 payload = IDENTITY_PAYLOAD;
 
-	if (!path_active)
-		return 0;
 #pragma GCC unroll 2
 	for (int turn = 0; turn < 2; turn++) {
-		if (access == SONDE_DIRECT)
-			frame_identity_direct(skb, payload, &identity);
-		else
-			frame_identity_probe(skb, payload, &identity);
+		frame_identity(skb, payload, &identity);
 		if (!identity.headers)
 			return 0;
 		if (flight_find_look(&there, &identity))
@@ -1979,52 +1987,45 @@ static __always_inline int back_do(void *ctx, enum sonde_access access, struct s
 	}
 	if (there.flight->upcalled & UPCALL_AMBIGUOUS) {
 		/* the last of them: the others were counted when they left */
-		if (--there.flight->upcalled == UPCALL_AMBIGUOUS) {
+		if (--there.flight->upcalled == UPCALL_AMBIGUOUS)
 			flight_end(&there, FATE_ambiguous);
-		}
 		return 0;
 	}
-	if (!flight_claim(&slot, flight_key(access, skb)))
+	if (!flight_claim(&slot, flight_key(SONDE_PROBE, skb)))
 		return 0;
 	flight_copy(&slot, &there);
 	flight_free(&there);
-	path_step(ctx, access, skb, &slot, STAGE_back);
-	return 0;
+	return 1;
 }
 
-static __noinline int back_direct(void *ctx, struct sk_buff *skb)
-{
-	return back_do(ctx, SONDE_DIRECT, skb);
-}
-
-static __noinline int back_probe(void *ctx, struct sk_buff *skb)
-{
-	return back_do(ctx, SONDE_PROBE, skb);
-}
-
+/* ovs_flow_key_extract_userspace(net, attr, skb, key, log): the packet is a new skb with what was sent back */
 static __always_inline int at_back(void *ctx, const __u64 *args, enum sonde_access access)
 {
 	struct sk_buff *skb = (struct sk_buff *)args[2];
 
-	return access == SONDE_DIRECT ? back_direct(ctx, skb) : back_probe(ctx, skb);
+	if (!path_active || !flight_back(sonde_address_of(skb)))
+		return 0;
+	return access == SONDE_DIRECT ? stage_direct(ctx, skb, STAGE_back) : stage_probe(ctx, skb, STAGE_back);
 }
 
 HOOK_FUNCTION(back, ovs_flow_key_extract_userspace, at_back)
 
 /* returns not 0 when ovs-vswitchd cannot be asked: its socket is full, or nobody listens */
-SEC("fexit/queue_userspace_packet") int upcall_lost__fx__queue_userspace_packet(__u64 *ctx)
+/* as flight_up() */
+__noinline int flight_lost(__u64 skb)
 {
-	struct sk_buff *skb = (struct sk_buff *)ctx[1];
 	struct identity identity;
 	struct path_slot slot;
 
-	if (!path_active || !(int)ctx[5])
-		return 0;
-	identity_direct(skb, &identity);
-	if (!identity.headers || !flight_find_look(&slot, &identity))
-		return 0;
-	flight_end(&slot, FATE_upcall_lost);
+	identity_probe((struct sk_buff *)skb, &identity);
+	if (identity.headers && flight_find_look(&slot, &identity))
+		flight_end(&slot, FATE_upcall_lost);
 	return 0;
+}
+
+SEC("fexit/queue_userspace_packet") int upcall_lost__fx__queue_userspace_packet(__u64 *ctx)
+{
+	return path_active && (int)ctx[5] ? flight_lost(sonde_address_of((void *)ctx[1])) : 0;
 }
 
 /* the skb's memory moves while it is on its way */

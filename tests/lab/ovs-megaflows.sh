@@ -21,7 +21,7 @@ frame() { # UDP PORT [LABGEN OPTION...]: one from the peer
 }
 
 records_are() { # NAME TYPE N
-	[ "$(records "$1" "$2" 1 | wc -l)" -ge "$3" ]
+	[ "$(grep -c "^{\"type\":\"$2\"" "$work/$1.json")" -ge "$3" ]
 }
 
 # ---- one life a miss; packet, thread, latency, end ----

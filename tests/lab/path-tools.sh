@@ -134,10 +134,10 @@ came() { # N in all
 # Each packet as "SOURCE-PORT TOOK SUM-OF-STAGES NS-AT-STAGE SENT-FROM SENT-UNTIL READ-UNTIL HOLD", the
 # hold being the one in which it was sent, or 0. The burst begins soon after pktgen has noted the time.
 rps_events() { # STAGE DPORT
-	jq -r --arg stage "$1" --slurpfile sent "$work/sent.$2" --slurpfile read "$work/sink.$2" --argjson port "$2" '
+	jq -nr --arg stage "$1" --slurpfile sent "$work/sent.$2" --slurpfile read "$work/sink.$2" --argjson port "$2" '
 		($sent | map(select(.src_port)) | INDEX(.src_port)) as $sent |
 		($read | map(select(.src_port)) | INDEX(.src_port)) as $read |
-		select(.type == "event" and .packet.udp.dst_port == $port) |
+		inputs | select(.type == "event" and .packet.udp.dst_port == $port) |
 		"\(.packet.udp.src_port)" as $p |
 		"\($p) \(.took_ns) \([.stages[].to_next_ns // 0] | add) " +
 		"\([.stages[] | select(.stage == $stage) | .to_next_ns // 0] | add // 0) " +
