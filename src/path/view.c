@@ -144,10 +144,10 @@ static void began_text(const struct run *run, enum scope scope, const struct pat
 	char time[CLOCK_TEXT];
 
 	clock_format(clock_wall(clock_now()), time, sizeof(time));
-	printf("%s%.19sZ  %s %.3g s, %s (%s): %" PRIu64 " packets began, %" PRIu64 " ended\n",
+	printf("%s%.19sZ  %s %.3g s, %s (%s): %" PRIu64 " packet%s began, %" PRIu64 " ended\n",
 	       scope == SCOPE_TOTAL ? "\n" : "", time, scope == SCOPE_TOTAL ? "all" : "last",
 	       view_seconds(run, scope), state->path->name, state->path->words,
-	       (uint64_t)counts->begun, (uint64_t)counts->ended);
+	       (uint64_t)counts->begun, counts->begun == 1 ? "" : "s", (uint64_t)counts->ended);
 }
 
 static void head_text(const struct run *run, enum scope scope, const struct path_counts *counts)
