@@ -75,6 +75,7 @@ struct sw_flow_key {
 	} eth;
 	struct {
 		__u8 proto;	/* of ARP: its operation */
+		__u8 tos, ttl;
 	} ip;
 	struct {
 		__be16 src, dst;

@@ -163,6 +163,8 @@ static __always_inline void packet_of_key(const struct sw_flow_key *key, struct 
 	if (type != PACKET_IP4 && type != PACKET_IP6)
 		return;
 	headers->protocol = BPF_CORE_READ(key, ip.proto);
+	headers->tos = BPF_CORE_READ(key, ip.tos);
+	headers->ttl = BPF_CORE_READ(key, ip.ttl);
 	if (type == PACKET_IP4) {
 		headers->has |= SONDE_HAS_IP4;
 		BPF_CORE_READ_INTO(&headers->src.word[0], key, ipv4.addr.src);
@@ -402,8 +404,12 @@ static __noinline int action_note(struct walk *walk, __u64 skb, __u64 address, _
 static __always_inline int action_done(void *ctx, const __u64 *args, enum sonde_access access)
 {
 	struct sk_buff *skb = (struct sk_buff *)args[1];
-	struct walk *walk = walk_of(access, skb);
+	struct walk *walk;
 
+	/* since 6.12 the verifier takes no argument of a tracepoint of a module for granted */
+	if (!skb)
+		return 0;
+	walk = walk_of(access, skb);
 	if (walk)
 		action_note(walk, sonde_address_of(skb), sonde_address_of((void *)args[3]), args[4], 0);
 	return 0;

@@ -291,6 +291,8 @@ static void steps_text(const struct ovs_walk *event, uint32_t datapath, FILE *to
 
 	if (steps->from_userspace)
 		fputs("    ovs-vswitchd has it executed\n", to);
+	if (steps->from_key)
+		fputs("    gone before it was seen: its headers as the datapath read them\n", to);
 	for (uint32_t i = 0; i < steps->count && i < OVS_STEPS; i++) {
 		struct odp_text text = {};
 
@@ -322,6 +324,7 @@ static int event_more(struct run *run, const void *data, json_t *json, FILE *tex
 	for (uint32_t i = 0; i < steps->count && i < OVS_STEPS; i++)
 		json_array_append_new(list, step_json(&steps->step[i], datapath));
 	json_object_set_new(json, "from", json_string(steps->from_userspace ? "ovs-vswitchd" : "port"));
+	json_object_set_new(json, "headers_of_key", json_boolean(steps->from_key));
 	json_object_set_new(json, "outcome", json_string(outcome(steps)));
 	json_object_set_new(json, "outputs", json_integer(steps->outputs));
 	json_object_set_new(json, "steps", list);
@@ -369,6 +372,7 @@ TOOL(ovs_actions, .area = "ovs", .name = "actions", .kind = TOOL_DETAILS,
      .event_more = event_more, .drained = drained,
      .records = "{\"types\": [\"total\"], \"members\": {"
 		STR("from", "event: port, or ovs-vswitchd, which has the packet executed")
+		"\"headers_of_key\": {\"type\": \"boolean\", \"description\": \"event: the flow has no actions, its packet was gone before it was seen: headers as the datapath read them, no device and no length\"}, "
 		STR("outcome", "event: sent, upcall (and nothing sent), or nowhere")
 		"\"steps\": {\"type\": \"array\", \"description\": \"event: in order\", \"items\": {\"type\": \"object\", \"properties\": {"
 		STR("step", "lookup, action or upcall") INT("at_ns", "since the first step")
