@@ -257,6 +257,7 @@ ovs() {
 	[ -e /run/netns/host ] || ip netns attach host $$
 	base base_ovs ovs
 	ovs_drops
+	ovs_actions
 	ovs_upcalls
 	ovs_conntrack
 }
@@ -273,6 +274,19 @@ ovs_drops() {
 	row drops_dropped_hit ovs_drop drops=sent netsonde ovs drops --json --interval 1d --dst-ip 10.0.0.2
 	row drops_dropped_miss ovs_drop drops=0 netsonde ovs drops --json --interval 1d --dst-ip 192.0.2.1
 	row stacks_dropped ovs_drop drops=sent netsonde drop stacks --json --interval 1d --group-by reason,dev
+}
+
+# a packet of one flow with one action
+ovs_actions() {
+	actions actions_other ovs events=0 --dst-ip 192.0.2.1
+	actions actions_port ovs events=0 --dst-port 7009
+	actions actions_dev ovs events=0 --dev nic0
+	actions actions_match ovs_events events=sent --dst-ip 10.0.0.2
+	NETSONDE_ATTACH=kp,kr actions actions_other_kp ovs events=0 --dst-ip 192.0.2.1
+}
+
+actions() { # NAME TRAFFIC WHAT OPTIONS...
+	row "$1" "$2" "$3" netsonde ovs actions --json "${@:4}"
 }
 
 # a packet that has a flow, and one that has none

@@ -53,46 +53,62 @@ bool kbtf_has_function(const char *name, const char *module)
 	return has;
 }
 
-static bool has_either(const struct btf *types, const char *name)
+/* asks the kernel's own types, then those of each module that is loaded, until one of them has it */
+static bool some_types_have(bool (*has)(const struct btf *types, const char *name, int *answer), const char *name,
+			    int *answer)
 {
+	struct dirent *entry;
+	bool found = vmlinux && has(vmlinux, name, answer);
+	DIR *folder = !found && vmlinux ? opendir("/sys/kernel/btf") : NULL;
+
+	while (folder && !found && (entry = readdir(folder))) {
+		struct btf *types = *entry->d_name != '.' && strcmp(entry->d_name, "vmlinux")
+					    ? kbtf_module(entry->d_name) : NULL;
+
+		found = types && has(types, name, answer);
+		btf__free(types);
+	}
+	if (folder)
+		closedir(folder);
+	return found;
+}
+
+static bool has_either(const struct btf *types, const char *name, int *unused)
+{
+	(void)unused;
 	return btf__find_by_name_kind(types, name, BTF_KIND_STRUCT) > 0 ||
 	       btf__find_by_name_kind(types, name, BTF_KIND_VAR) > 0;
 }
 
 bool kbtf_knows(const char *name)
 {
-	struct dirent *entry;
-	bool has = vmlinux && has_either(vmlinux, name);
-	DIR *folder = !has && vmlinux ? opendir("/sys/kernel/btf") : NULL;
-
-	while (folder && !has && (entry = readdir(folder))) {
-		struct btf *types = *entry->d_name != '.' && strcmp(entry->d_name, "vmlinux")
-					    ? kbtf_module(entry->d_name) : NULL;
-
-		has = types && has_either(types, name);
-		btf__free(types);
-	}
-	if (folder)
-		closedir(folder);
-	return has;
+	return some_types_have(has_either, name, NULL);
 }
 
-int kbtf_tracepoint_args(const char *name)
+static bool has_tracepoint(const struct btf *types, const char *name, int *args)
 {
 	const struct btf_type *type;
 	char typedef_name[128];
 	int id;
 
 	snprintf(typedef_name, sizeof(typedef_name), "btf_trace_%s", name);
-	id = vmlinux ? btf__find_by_name_kind(vmlinux, typedef_name, BTF_KIND_TYPEDEF) : -ENOENT;
+	id = btf__find_by_name_kind(types, typedef_name, BTF_KIND_TYPEDEF);
 	if (id < 0)
-		return -ENOENT;
+		return false;
 	/* typedef -> pointer -> function prototype, whose first argument is the tracepoint's private data */
-	type = btf__type_by_id(vmlinux, btf__type_by_id(vmlinux, id)->type);
+	type = btf__type_by_id(types, btf__type_by_id(types, id)->type);
 	if (!type || !btf_is_ptr(type))
-		return -ENOENT;
-	type = btf__type_by_id(vmlinux, type->type);
+		return false;
+	type = btf__type_by_id(types, type->type);
 	if (!type || !btf_is_func_proto(type) || !btf_vlen(type))
-		return -ENOENT;
-	return btf_vlen(type) - 1;
+		return false;
+	*args = btf_vlen(type) - 1;
+	return true;
+}
+
+int kbtf_tracepoint_args(const char *name)
+{
+	int args;
+
+	return some_types_have(has_tracepoint, name, &args) ? args : -ENOENT;
 }

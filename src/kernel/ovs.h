@@ -35,6 +35,15 @@ struct vport {
 	struct hlist_node dp_hash_node;	/* in its datapath's ports */
 };
 
+struct sw_flow_id {
+	__u32 ufid_len;
+	__u32 ufid[4];
+};
+
+struct sw_flow {
+	struct sw_flow_id id;
+};
+
 struct datapath {
 	struct hlist_head *ports;	/* OVS_PORT_BUCKETS of them */
 };
@@ -66,6 +75,7 @@ struct sw_flow_key {
 	} eth;
 	struct {
 		__u8 proto;	/* of ARP: its operation */
+		__u8 tos, ttl;
 	} ip;
 	struct {
 		__be16 src, dst;
@@ -81,6 +91,11 @@ struct sw_flow_key {
 			struct in6_addr src, dst;
 		} addr;
 	} ipv6;
+};
+
+/* the kernel has its own number for a set action whose mask it made */
+enum ovs_action_attr___kernel {
+	OVS_ACTION_ATTR_SET_TO_MASKED___kernel = 0xffff,
 };
 
 #pragma clang attribute pop

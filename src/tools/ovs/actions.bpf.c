@@ -1,0 +1,571 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ovs actions: what the datapath does with a packet: lookups, actions, copies, upcalls.
+ *
+ * Two ways to see where a packet's walk begins and ends. With types, the result of the lookup begins it: the
+ * datapath's key refuses most packets at once, and what is attached elsewhere leaves while no packet is wanted. By
+ * probes, the function that takes the packet begins it.
+ */
+#include <linux/openvswitch.h>
+
+#include "sonde.bpf.h"
+#include "abi/ovs_action.h"
+#include "kernel/ovs.h"
+#include "kernel/skb.h"
+#include "packet.bpf.h"
+#include "filter.bpf.h"
+#include "event.bpf.h"
+
+#define OLD_SET_TO_MASKED 25	/* of kernels whose modules have no types, since 5.7 */
+#define NESTED_STACK 16384	/* a kernel stack */
+
+/* 1: by probes */
+const volatile __u32 cfg_probes = 0;
+
+/* how many CPUs have a wanted packet: while it is 0, what is attached inside the datapath leaves at once */
+__u32 walking = 0;
+/* how many threads have the datapath execute a packet */
+__u32 executing = 0;
+
+EVENT(ovs_walk);
+
+/* what a CPU's datapath does with a packet: bottom halves are off until it is done */
+struct walk {
+	__u64 skb;	/* the one that came in; 0: not seen yet */
+	__u64 key;	/* of its first lookup */
+	__u64 stack;	/* by probes: where the function that takes the packet has its frame */
+	__u32 open;
+	__u32 depth;	/* lists of actions that have begun and not ended */
+	struct ovs_walk event;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct walk);
+} walks SEC(".maps");
+
+/* threads that have a packet executed */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, __u32);
+} executors SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, WALK_COUNT_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} walk_counts SEC(".maps");
+
+static __always_inline struct walk *walk_here(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&walks, &zero);
+}
+
+static __always_inline void count(enum ovs_walk_count what, __u64 more)
+{
+	__u32 index = what;
+	__u64 *number = bpf_map_lookup_elem(&walk_counts, &index);
+
+	if (number)
+		*number += more;
+}
+
+static __always_inline void walk_begin(struct walk *walk, __u32 from_userspace)
+{
+	walk->skb = 0;
+	walk->key = 0;
+	walk->depth = 0;
+	walk->event.at = bpf_ktime_get_ns();
+	walk->event.cpu = bpf_get_smp_processor_id();
+	walk->event.more.count = 0;
+	walk->event.more.lost = 0;
+	walk->event.more.outputs = 0;
+	walk->event.more.upcalls = 0;
+	walk->event.more.from_userspace = from_userspace;
+	walk->event.more.from_key = 0;
+	walk->open = 1;
+	__sync_fetch_and_add(&walking, 1);
+}
+
+static __always_inline void walk_close(struct walk *walk)
+{
+	walk->open = 0;
+	__sync_fetch_and_add(&walking, -1);
+}
+
+/* the packet of a walk that has begun: false and closed if the filter does not want it */
+static __always_inline bool walk_packet(enum sonde_access access, struct walk *walk, struct sk_buff *skb)
+{
+	if (!filter_pass(access, skb)) {
+		walk_close(walk);
+		return false;
+	}
+	walk->skb = (__u64)skb;
+	sonde_device_fill(access, skb, &walk->event.device);
+	packet_parse(access, skb, &walk->event.packet);
+	return true;
+}
+
+static __noinline int packet_direct(struct walk *walk, struct sk_buff *skb)
+{
+	return walk && walk_packet(SONDE_DIRECT, walk, skb);
+}
+
+static __noinline int packet_probe(struct walk *walk, struct sk_buff *skb)
+{
+	return walk && walk_packet(SONDE_PROBE, walk, skb);
+}
+
+/* room for one more step, or NULL */
+static __always_inline struct ovs_step *step_new(struct walk *walk, __u8 kind, __u8 flags)
+{
+	struct ovs_steps *steps = &walk->event.more;
+	struct ovs_step *step;
+	__u64 index = steps->count;
+
+	if (index >= OVS_STEPS) {
+		steps->lost++;
+		return NULL;
+	}
+	/* the compiler compares one copy of a number and uses another, of which the verifier then knows nothing */
+	asm volatile("if %[index] < %[end] goto +1\n\t%[index] = 0" : [index] "+r"(index) : [end] "i"(OVS_STEPS));
+	steps->count = index + 1;
+	step = &steps->step[index];
+	step->at = bpf_ktime_get_ns() - walk->event.at;
+	step->kind = kind;
+	step->flags = flags;
+	step->action = 0;
+	step->length = 0;
+	return step;
+}
+
+/* headers of a packet that is gone: as the datapath has read them */
+static __always_inline void packet_of_key(const struct sw_flow_key *key, struct ovs_walk *event)
+{
+	struct sonde_headers *headers = &event->packet.outer;
+	const __u16 type = bpf_ntohs(BPF_CORE_READ(key, eth.type));
+	const __u16 src = bpf_ntohs(BPF_CORE_READ(key, tp.src)), dst = bpf_ntohs(BPF_CORE_READ(key, tp.dst));
+
+	__builtin_memset(&event->packet, 0, sizeof(event->packet));
+	__builtin_memset(&event->device, 0, sizeof(event->device));
+	event->more.from_key = 1;
+	headers->has = SONDE_HAS_ETH;
+	headers->eth_type = type;
+	BPF_CORE_READ_INTO(&headers->eth_src, key, eth.src);
+	BPF_CORE_READ_INTO(&headers->eth_dst, key, eth.dst);
+	if (type != PACKET_IP4 && type != PACKET_IP6)
+		return;
+	headers->protocol = BPF_CORE_READ(key, ip.proto);
+	headers->tos = BPF_CORE_READ(key, ip.tos);
+	headers->ttl = BPF_CORE_READ(key, ip.ttl);
+	if (type == PACKET_IP4) {
+		headers->has |= SONDE_HAS_IP4;
+		BPF_CORE_READ_INTO(&headers->src.word[0], key, ipv4.addr.src);
+		BPF_CORE_READ_INTO(&headers->dst.word[0], key, ipv4.addr.dst);
+	} else {
+		headers->has |= SONDE_HAS_IP6;
+		BPF_CORE_READ_INTO(&headers->src, key, ipv6.addr.src);
+		BPF_CORE_READ_INTO(&headers->dst, key, ipv6.addr.dst);
+	}
+	if (headers->protocol == PACKET_UDP) {
+		headers->has |= SONDE_HAS_UDP;
+		headers->udp.src_port = src;
+		headers->udp.dst_port = dst;
+	} else if (headers->protocol == PACKET_TCP) {
+		headers->has |= SONDE_HAS_TCP;
+		headers->tcp.src_port = src;
+		headers->tcp.dst_port = dst;
+	}
+}
+
+static __always_inline void walk_end(void *ctx, struct walk *walk)
+{
+	const struct ovs_steps *steps = &walk->event.more;
+	struct ovs_walk *event;
+
+	walk_close(walk);
+	count(WALK_packets, 1);
+	if (!steps->outputs && !steps->upcalls)
+		count(WALK_nowhere, 1);
+	if (!event_wanted())
+		return;
+	event = event_reserve(sizeof(*event));
+	if (!event)
+		return;
+	bpf_probe_read_kernel(event, sizeof(*event), &walk->event);
+	event_submit(ctx, event, sizeof(*event));
+}
+
+/* ---- lookups ---- */
+
+/* true if the packet with this key certainly does not pass the filter */
+static __always_inline bool key_refuses(const struct sw_flow_key *key)
+{
+	const __u32 set = flt.set;
+	__u16 type;
+	__u8 protocol;
+
+	if (!(set & FILTER_HEADERS) || set & FILTER_TUNNEL)
+		return false;
+	type = bpf_ntohs(key->eth.type);
+	if (set & FILTER_TYPE && type != flt.eth_type)
+		return true;
+	if (type == PACKET_IP4) {
+		if (set & (FILTER_IP6 | FILTER_ARP))
+			return true;
+		if (set & (FILTER_ADDRESSES | FILTER_NOT_HOST) &&
+		    (!filter_ip4(set, key->ipv4.addr.src, key->ipv4.addr.dst) ||
+		     filter_ip4_not(set, key->ipv4.addr.src, key->ipv4.addr.dst)))
+			return true;
+	} else if (type == PACKET_IP6) {
+		if (set & (FILTER_IP4 | FILTER_ARP))
+			return true;
+	} else {
+		return type == PACKET_ARP ? set & (FILTER_IP6 | FILTER_PROTOCOL | FILTER_PORTS) : set & FILTER_IP;
+	}
+	if (!(set & (FILTER_PROTOCOL | FILTER_PORTS)))
+		return false;
+	protocol = key->ip.proto;
+	if (set & FILTER_PROTOCOL && protocol != flt.protocol)
+		return true;
+	return set & FILTER_PORTS && (!packet_has_ports(protocol) ||
+		!filter_port_numbers(set, bpf_ntohs(key->tp.src), bpf_ntohs(key->tp.dst)));
+}
+
+static __always_inline void lookup_note(struct walk *walk, const struct sw_flow_key *key, const struct sw_flow *flow,
+					const __u32 *masks)
+{
+	struct ovs_step *step = step_new(walk, flow ? STEP_hit : STEP_miss, 0);
+
+	count(flow ? WALK_hits : WALK_misses, 1);
+	if (!step)
+		return;
+	step->words[2] = 0;
+	step->words[3] = 0;
+	if (masks) {
+		bpf_probe_read_kernel(&step->words[2], sizeof(*masks), masks);
+		step->flags |= STEP_MASKS;
+	}
+	if (key) {
+		step->words[3] = BPF_CORE_READ(key, recirc_id);
+		step->flags |= STEP_KEY;
+	}
+	if (!flow || !bpf_core_type_exists(struct sw_flow) || BPF_CORE_READ(flow, id.ufid_len) != 16)
+		return;
+	bpf_core_read(step->value, 16, &flow->id.ufid);
+	step->flags |= STEP_UFID;
+}
+
+/* ovs_flow_tbl_lookup_stats(tbl, key, skb_hash, n_mask_hit, n_cache_hit) */
+SEC("fexit/ovs_flow_tbl_lookup_stats")
+int lookup__fx(__u64 *ctx)
+{
+	const struct sw_flow_key *key = (void *)ctx[1];
+	struct walk *walk;
+
+	walk = walking ? walk_here() : NULL;
+	/* the same key again: the end of what it was before has been missed */
+	if (walk && walk->open && walk->key == ctx[1])
+		walk_close(walk);
+	if (!walk || !walk->open) {
+		if (key_refuses(key))
+			return 0;
+		walk = walk_here();
+		if (!walk)
+			return 0;
+		walk_begin(walk, 0);
+		walk->key = ctx[1];
+	}
+	lookup_note(walk, key, (void *)ctx[5], (void *)ctx[3]);
+	/* of a packet that has a flow a list of actions follows */
+	if (ctx[5])
+		walk->depth++;
+	return 0;
+}
+
+SEC("kretprobe/ovs_flow_tbl_lookup_stats")
+int lookup__kr(struct pt_regs *ctx)
+{
+	struct walk *walk = walking ? walk_here() : NULL;
+
+	if (walk && walk->open)
+		lookup_note(walk, NULL, (void *)PT_REGS_RC(ctx), NULL);
+	return 0;
+}
+
+/* ---- actions ---- */
+
+/* a thread that has a packet executed is about to do its first action */
+static __always_inline bool executor_is_here(void)
+{
+	__u32 thread = bpf_get_current_pid_tgid();
+
+	return executing && bpf_map_lookup_elem(&executors, &thread);
+}
+
+static __always_inline void executor_forget(void)
+{
+	__u32 thread = bpf_get_current_pid_tgid();
+
+	bpf_map_delete_elem(&executors, &thread);
+}
+
+/* the walk to which an action of this skb belongs, or NULL */
+static __always_inline struct walk *walk_of(enum sonde_access access, struct sk_buff *skb)
+{
+	struct walk *walk;
+
+	if (!walking && !executing)
+		return NULL;
+	walk = walk_here();
+	if (!walk)
+		return NULL;
+	if (!walk->open) {
+		if (!executor_is_here())
+			return NULL;
+		executor_forget();
+		walk_begin(walk, 1);
+		walk->depth = 1;
+	}
+	if (walk->skb || (access == SONDE_DIRECT ? packet_direct(walk, skb) : packet_probe(walk, skb)))
+		return walk;
+	return NULL;
+}
+
+static __always_inline void ct_note(struct ovs_step *step, const struct ovs_conntrack_info *info)
+{
+	if (!bpf_core_type_exists(struct ovs_conntrack_info))
+		return;
+	step->ct.zone = BPF_CORE_READ(info, zone.id);
+	step->ct.commit = BPF_CORE_READ_BITFIELD_PROBED(info, commit);
+	step->ct.force = BPF_CORE_READ_BITFIELD_PROBED(info, force);
+	step->ct.nat = BPF_CORE_READ_BITFIELD_PROBED(info, nat);
+	step->flags |= STEP_KEY;
+}
+
+static __always_inline __u16 action_type(__u16 type)
+{
+	if (bpf_core_enum_value_exists(enum ovs_action_attr___kernel, OVS_ACTION_ATTR_SET_TO_MASKED___kernel) &&
+	    type == bpf_core_enum_value(enum ovs_action_attr___kernel, OVS_ACTION_ATTR_SET_TO_MASKED___kernel))
+		return OVS_ACTION_ATTR_SET_MASKED;
+	if (!bpf_core_type_exists(struct sw_flow) && type == OLD_SET_TO_MASKED)
+		return OVS_ACTION_ATTR_SET_MASKED;
+	return type;
+}
+
+/* one action at this address, of which the list has so many bytes left; returns its length, or 0 */
+static __noinline int action_note(struct walk *walk, __u64 skb, __u64 address, __u32 left, __u32 flags)
+{
+	struct nlattr {
+		__u16 length, type;
+	} header = {};
+	struct ovs_step *step;
+	__u64 length;
+	__u16 type;
+
+	if (!walk || bpf_probe_read_kernel(&header, sizeof(header), (void *)address) || header.length < sizeof(header))
+		return 0;
+	if (((header.length + 3U) & ~3U) >= left)
+		flags |= STEP_LAST;
+	if (skb != walk->skb)
+		flags |= STEP_COPY;
+	type = action_type(header.type & 0x3fff);
+	if (type == OVS_ACTION_ATTR_OUTPUT) {
+		walk->event.more.outputs++;
+		count(WALK_outputs, 1);
+		if (!(flags & STEP_LAST) || flags & STEP_COPY)
+			count(WALK_copies, 1);
+	}
+	step = step_new(walk, STEP_action, flags);
+	if (!step)
+		return header.length;
+	length = header.length - sizeof(header);
+	step->action = type;
+	step->length = length;
+	if (type == OVS_ACTION_ATTR_CT) {
+		ct_note(step, (void *)(address + sizeof(header)));
+		return header.length;
+	}
+	if (length > STEP_BYTES)
+		length = STEP_BYTES;
+	asm volatile("if %[length] <= %[end] goto +1\n\t%[length] = 0" : [length] "+r"(length) : [end] "i"(STEP_BYTES));
+	bpf_probe_read_kernel(step->value, length, (void *)(address + sizeof(header)));
+	return header.length;
+}
+
+/* ovs_do_execute_action(dp, skb, key, action, left) */
+static __always_inline int action_done(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	struct sk_buff *skb = (struct sk_buff *)args[1];
+	struct walk *walk;
+
+	/* since 6.12 the verifier takes no argument of a tracepoint of a module for granted */
+	if (!skb)
+		return 0;
+	walk = walk_of(access, skb);
+	if (walk)
+		action_note(walk, sonde_address_of(skb), sonde_address_of((void *)args[3]), args[4], 0);
+	return 0;
+}
+
+HOOK_TRACEPOINT(action, ovs_do_execute_action, action_done)
+
+#define LIST_MAX 16
+
+/* do_execute_actions(dp, skb, key, attributes, length), where there is no tracepoint: all of the list as it begins */
+SEC("kprobe/do_execute_actions")
+int list__kp(struct pt_regs *ctx)
+{
+	struct sk_buff *skb = (struct sk_buff *)PT_REGS_PARM2(ctx);
+	struct walk *walk = walk_of(SONDE_PROBE, skb);
+	__u64 at = PT_REGS_PARM4(ctx);
+	__s32 left = PT_REGS_PARM5(ctx);
+
+	if (!walk)
+		return 0;
+	for (__u32 i = 0; i < LIST_MAX; i++) {
+		__s32 length;
+
+		if (left <= 0)
+			return 0;
+		length = action_note(walk, (__u64)skb, at, left, STEP_LISTED);
+		if (length <= 0)
+			return 0;
+		length = (length + 3) & ~3;
+		at += length;
+		left -= length;
+	}
+	if (left > 0)
+		walk->event.more.lost++;
+	return 0;
+}
+
+/* ---- upcalls ---- */
+
+/* ovs_dp_upcall(dp, skb, key, info, cutlen) */
+static __always_inline int upcall_begins(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	struct sk_buff *skb = (struct sk_buff *)args[1];
+	struct walk *walk = walking ? walk_here() : NULL;
+	struct dp_upcall_info *info = (void *)args[3];
+	struct ovs_step *step;
+
+	if (!walk || !walk->open)
+		return 0;
+	if (!walk->skb && !(access == SONDE_DIRECT ? packet_direct(walk, skb) : packet_probe(walk, skb)))
+		return 0;
+	walk->event.more.upcalls++;
+	count(WALK_upcalls, 1);
+	step = step_new(walk, STEP_upcall, args[1] == walk->skb ? 0 : STEP_COPY);
+	if (step) {
+		step->words[0] = 0;
+		if (bpf_core_type_exists(struct dp_upcall_info))
+			step->words[0] = BPF_CORE_READ(info, cmd);
+	}
+	/* a packet that had no flow from the first ends with it */
+	if (!cfg_probes && !walk->depth)
+		walk_end(ctx, walk);
+	return 0;
+}
+
+HOOK_FUNCTION(upcall, ovs_dp_upcall, upcall_begins)
+
+/* ---- the end ---- */
+
+/* ovs_execute_actions(dp, skb, acts, key) */
+SEC("fexit/ovs_execute_actions")
+int done__fx(__u64 *ctx)
+{
+	struct walk *walk = walking ? walk_here() : NULL;
+
+	if (!walk || !walk->open)
+		return 0;
+	if (walk->depth > 1) {
+		walk->depth--;
+		return 0;
+	}
+	if (!walk->skb) {
+		/* no action was seen: what only the packet could say about the filter is not known any more */
+		if (flt.set & ~(FILTER_HEADERS)) {
+			walk_close(walk);
+			return 0;
+		}
+		packet_of_key((void *)walk->key, &walk->event);
+	}
+	walk_end(ctx, walk);
+	return 0;
+}
+
+/* by probes it ends only what ovs-vswitchd had executed: the rest ends with the function that took the packet */
+SEC("kretprobe/ovs_execute_actions")
+int done__kr(struct pt_regs *ctx)
+{
+	struct walk *walk = walking ? walk_here() : NULL;
+
+	if (walk && walk->open && walk->event.more.from_userspace && walk->skb)
+		walk_end(ctx, walk);
+	return 0;
+}
+
+/* ---- by probes: the function that takes the packet ---- */
+
+/* ovs_dp_process_packet(skb, key) */
+SEC("kprobe/ovs_dp_process_packet")
+int packet__kp(struct pt_regs *ctx)
+{
+	struct sk_buff *skb = (struct sk_buff *)PT_REGS_PARM1(ctx);
+	struct walk *walk = walk_here();
+	__u64 stack = PT_REGS_SP(ctx);
+
+	if (!walk)
+		return 0;
+	if (walk->open) {
+		/* called from the function that took the packet, whose frame is above; else its end was missed */
+		if (walk->event.more.from_userspace || (stack < walk->stack && walk->stack - stack < NESTED_STACK))
+			return 0;
+		walk_close(walk);
+	}
+	walk_begin(walk, 0);
+	walk->stack = stack;
+	packet_probe(walk, skb);
+	return 0;
+}
+
+SEC("kretprobe/ovs_dp_process_packet")
+int packet_done__kr(struct pt_regs *ctx)
+{
+	struct walk *walk = walking ? walk_here() : NULL;
+
+	if (walk && walk->open && !walk->event.more.from_userspace && PT_REGS_SP(ctx) >= walk->stack)
+		walk_end(ctx, walk);
+	return 0;
+}
+
+/* ---- ovs-vswitchd has a packet executed ---- */
+
+/* ovs_packet_cmd_execute(skb, info) */
+static __always_inline int execute_begins(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	__u32 thread = bpf_get_current_pid_tgid(), one = 1;
+
+	__sync_fetch_and_add(&executing, 1);
+	bpf_map_update_elem(&executors, &thread, &one, BPF_ANY);
+	return 0;
+}
+
+static __always_inline int execute_ends(void *ctx, __u64 result)
+{
+	executor_forget();
+	__sync_fetch_and_add(&executing, -1);
+	return 0;
+}
+
+HOOK_FUNCTION(execute, ovs_packet_cmd_execute, execute_begins)
+HOOK_RESULT(executed, ovs_packet_cmd_execute, 2, execute_ends)
