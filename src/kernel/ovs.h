@@ -40,8 +40,13 @@ struct sw_flow_id {
 	__u32 ufid[4];
 };
 
+struct sw_flow_actions {
+	__u32 actions_len;
+};
+
 struct sw_flow {
 	struct sw_flow_id id;
+	struct sw_flow_actions *sf_acts;
 };
 
 struct datapath {

@@ -9,7 +9,7 @@
 . /share/lib.sh
 
 n=20
-ports="7501 7502 7503 7504 7505"
+ports="7501 7502 7503 7504 7505 7506"
 
 frames() { # UDP-PORT N: from the peer
 	labgen frames --netns peer --dev vp1 --src 10.0.0.2 --dst 10.0.0.1 --dst-mac 52:54:00:00:00:01 \
@@ -17,7 +17,7 @@ frames() { # UDP-PORT N: from the peer
 }
 
 flows_are() { # N of these ports
-	[ "$(ovs-appctl dpctl/dump-flows -m system@ovs-system | tee "$work/flows" | grep -c 'dst=750[1-5]')" -ge "$1" ]
+	[ "$(ovs-appctl dpctl/dump-flows -m system@ovs-system | tee "$work/flows" | grep -c 'dst=750[1-6]')" -ge "$1" ]
 }
 
 events_are() { # NAME N
@@ -44,13 +44,14 @@ of add-flows br-int - <<-'END'
 	priority=100,udp,tp_dst=7503,actions=drop
 	priority=100,udp,tp_dst=7504,actions=push_vlan:0x8100,set_field:4101->vlan_vid,output:nic0
 	priority=100,udp,tp_dst=7505,actions=FLOOD
+	priority=100,udp,tp_dst=7506,actions=clone(ct(commit,zone=3),output:nic0),output:LOCAL
 END
 ovs-vsctl set Open_vSwitch . other_config:max-idle=3600000
 flows_delete
 for port in $ports; do
 	frames "$port" 1
 done
-wait_for 20 flows_are 6
+wait_for 20 flows_are 7
 
 tool_begin all ovs actions --src-ip 10.0.0.2 --protocol udp
 tool_begin one ovs actions --dst-port 7501
@@ -68,19 +69,19 @@ before_nic=$(rx nic0)
 for port in $ports; do
 	frames "$port" $n
 done
-wait_for 20 events_are all $((5 * n))
+wait_for 20 events_are all $((6 * n))
 wait_for 20 events_are probes $((2 * n))
 after_local=$(rx br-int)
 after_nic=$(rx nic0)
 kill -INT $text
 wait $text
 text_status=$?
-flows_are 6
+flows_are 7
 masks=$(ovs-appctl dpctl/show | sed -n 's/.*masks: .* total:\([0-9]*\).*/\1/p')
 for i in 1 2 3; do
 	flows_delete
 	frames 7501 1
-	wait_for 20 events_are all $((5 * n + 2 * i))
+	wait_for 20 events_are all $((6 * n + 2 * i))
 	wait_for 20 events_are probes $((2 * n + 2 * i))
 done
 tools_end
@@ -106,21 +107,27 @@ is "and the packets are said to go nowhere" \
 	"nowhere 0 10.0.0.2"
 is "a tag is pushed" "$(ways all 7504 port)" "$n packets: lookup hit, push_vlan(vid=5,pcp=0), output nic0"
 is "a flood" "$(ways all 7505 port | sed 's/output [^ ,]*/output/g')" "$n packets: lookup hit, output copy, output"
+if [ "$types" ]; then
+	clone="clone, ct(commit,zone=3) copy, output nic0 copy, output br-int"
+else
+	clone="clone, output br-int, ct copy, output nic0 copy"
+fi
+is "actions of a clone" "$(ways all 7506 port)" "$n packets: lookup hit, $clone"
 is "outputs to each port are what the ports count" "$(jq -r 'select(.type == "event" and .from == "port") | .steps[] | .dev // empty' \
 	"$work/all.json" | sort | uniq -c | awk '{ print $2, $1 }' | xargs)" \
 	"br-int $((after_local - before_local)) nic0 $((after_nic - before_nic))"
-is "which is as many as were sent" "$((after_local - before_local)) $((after_nic - before_nic))" "$((3 * n)) $((3 * n))"
-is "one event a packet" "$(tool_number all '"\(.packets) \(.events) \(.lost | tojson)"')" "$((5 * n + 6)) $((5 * n + 6)) {}"
+is "which is as many as were sent" "$((after_local - before_local)) $((after_nic - before_nic))" "$((4 * n)) $((4 * n))"
+is "one event a packet" "$(tool_number all '"\(.packets) \(.events) \(.lost | tojson)"')" "$((6 * n + 6)) $((6 * n + 6)) {}"
 is "the total: lookups, outputs, copies, upcalls, nowhere" \
 	"$(tool_number all '"\(.hits) \(.misses) \(.outputs) \(.copies) \(.upcalls) \(.nowhere)"')" \
-	"$((6 * n)) 3 $((6 * n + 6)) $((2 * n + 3)) 3 $n"
+	"$((7 * n)) 3 $((8 * n + 6)) $((3 * n + 3)) 3 $n"
 is "a filter shows its packets only" "$(jq -r 'select(.type == "event") | .packet.udp.dst_port' "$work/one.json" | sort -u)" 7501
 is "a filter that no key can answer: the device" "$(tool_number dev .packets) $(tool_number other .packets)" "$n 0"
 is "a filter for other packets: nothing" "$(tool_number none '"\(.packets) \(.events)"')" "0 0"
 if [ "$types" ]; then
 	is "the flows are those that ovs-dpctl lists" \
 		"$(jq -r 'select(.type == "event") | .steps[] | .ufid // empty' "$work/all.json" | sort -u)" \
-		"$(grep 'dst=750[1-5]' "$work/flows" | sed 's/^ufid:\([^,]*\),.*/\1/' | sort -u)"
+		"$(grep 'dst=750[1-6]' "$work/flows" | sed 's/^ufid:\([^,]*\),.*/\1/' | sort -u)"
 	is "recirculated by the id of the action" "$(jq -r 'select(.packet.udp.dst_port? == 7502) |
 		[.steps[] | select(.step == "lookup" or .action == "recirc") | .recirc_id] | .[0] == 0 and .[1] == .[2] and .[1] > 0' \
 		"$work/all.json" | sort -u)" true

@@ -3,8 +3,10 @@
  * ovs actions: what the datapath does with a packet: lookups, actions, copies, upcalls.
  *
  * Two ways to see where a packet's walk begins and ends. With types, the result of the lookup begins it: the
- * datapath's key refuses most packets at once, and what is attached elsewhere leaves while no packet is wanted. By
- * probes, the function that takes the packet begins it.
+ * datapath's key refuses most packets at once, and what is attached elsewhere leaves while no packet is wanted. A probe
+ * at the end would cost each packet half as much again; the last action of the last list is the end. What never
+ * gets there (dropped on the way, kept by connection tracking, lists within lists) ends with the next packet of the
+ * CPU, or when user space sweeps. By probes, the function that takes the packet is where it begins and ends.
  */
 #include <linux/openvswitch.h>
 
@@ -18,6 +20,7 @@
 
 #define OLD_SET_TO_MASKED 25	/* of kernels whose modules have no types, since 5.7 */
 #define NESTED_STACK 16384	/* a kernel stack */
+#define QUIET_NS 100000000	/* a walk whose last step is as old as that is over */
 
 /* 1: by probes */
 const volatile __u32 cfg_probes = 0;
@@ -32,10 +35,12 @@ EVENT(ovs_walk);
 /* what a CPU's datapath does with a packet: bottom halves are off until it is done */
 struct walk {
 	__u64 skb;	/* the one that came in; 0: not seen yet */
-	__u64 key;	/* of its first lookup */
-	__u64 stack;	/* by probes: where the function that takes the packet has its frame */
+	__u64 stack;	/* of the first lookup, or of the function that takes the packet */
 	__u32 open;
-	__u32 depth;	/* lists of actions that have begun and not ended */
+	__u32 lists;	/* lists of actions that have not ended, or are to come after a recirculation */
+	__u32 nested;	/* 1: there are lists within lists, whose ends say nothing */
+	__u64 last;	/* ns: of the last step */
+	__u32 ended;	/* 1: the last action that was noted ends its list */
 	struct ovs_walk event;
 };
 
@@ -80,9 +85,10 @@ static __always_inline void count(enum ovs_walk_count what, __u64 more)
 static __always_inline void walk_begin(struct walk *walk, __u32 from_userspace)
 {
 	walk->skb = 0;
-	walk->key = 0;
-	walk->depth = 0;
-	walk->event.at = bpf_ktime_get_ns();
+	walk->stack = 0;
+	walk->lists = 1;
+	walk->nested = 0;
+	walk->last = walk->event.at = bpf_ktime_get_ns();
 	walk->event.cpu = bpf_get_smp_processor_id();
 	walk->event.more.count = 0;
 	walk->event.more.lost = 0;
@@ -129,6 +135,9 @@ static __always_inline struct ovs_step *step_new(struct walk *walk, __u8 kind, _
 	struct ovs_steps *steps = &walk->event.more;
 	struct ovs_step *step;
 	__u64 index = steps->count;
+	__u64 now = bpf_ktime_get_ns();
+
+	walk->last = now;
 
 	if (index >= OVS_STEPS) {
 		steps->lost++;
@@ -138,7 +147,7 @@ static __always_inline struct ovs_step *step_new(struct walk *walk, __u8 kind, _
 	asm volatile("if %[index] < %[end] goto +1\n\t%[index] = 0" : [index] "+r"(index) : [end] "i"(OVS_STEPS));
 	steps->count = index + 1;
 	step = &steps->step[index];
-	step->at = bpf_ktime_get_ns() - walk->event.at;
+	step->at = now - walk->event.at;
 	step->kind = kind;
 	step->flags = flags;
 	step->action = 0;
@@ -203,6 +212,15 @@ static __always_inline void walk_end(void *ctx, struct walk *walk)
 	event_submit(ctx, event, sizeof(*event));
 }
 
+/* nothing more comes; one of which no packet was seen says nothing */
+static __always_inline void walk_over(void *ctx, struct walk *walk)
+{
+	if (walk->skb)
+		walk_end(ctx, walk);
+	else
+		walk_close(walk);
+}
+
 /* ---- lookups ---- */
 
 /* true if the packet with this key certainly does not pass the filter */
@@ -263,30 +281,84 @@ static __always_inline void lookup_note(struct walk *walk, const struct sw_flow_
 	step->flags |= STEP_UFID;
 }
 
+/* a packet that a tunnel sends passes the datapath too, while the output that it was sent by goes on */
+static __always_inline bool is_output_going_on(const struct walk *walk, __u64 stack)
+{
+	__u64 last = walk->event.more.count - 1;
+
+	if (last >= OVS_STEPS || stack >= walk->stack || walk->stack - stack > NESTED_STACK)
+		return false;
+	/* as in step_new() */
+	asm volatile("if %[last] < %[end] goto +1\n\t%[last] = 0" : [last] "+r"(last) : [end] "i"(OVS_STEPS));
+	return walk->event.more.step[last].kind == STEP_action &&
+	       walk->event.more.step[last].action == OVS_ACTION_ATTR_OUTPUT &&
+	       !(walk->event.more.step[last].flags & STEP_LAST);
+}
+
+/* the walk goes on with this lookup, has not begun, or another packet begins it */
+static __always_inline struct walk *walk_of_lookup(void *ctx, const struct sw_flow_key *key)
+{
+	struct walk *walk = walking ? walk_here() : NULL;
+	const __u64 stack = sonde_address_of(ctx);
+
+	if (walk && walk->open) {
+		if (key->recirc_id)
+			return walk;
+		if (is_output_going_on(walk, stack)) {
+			walk->lists++;
+			return walk;
+		}
+		walk_over(ctx, walk);
+	}
+	if (key_refuses(key))
+		return NULL;
+	walk = walk_here();
+	if (!walk)
+		return NULL;
+	walk_begin(walk, 0);
+	walk->stack = stack;
+	return walk;
+}
+
+/* one list of actions less to come */
+static __always_inline void list_ended(void *ctx, struct walk *walk)
+{
+	if (cfg_probes || walk->nested)
+		return;
+	if (walk->lists > 1)
+		walk->lists--;
+	else
+		walk_end(ctx, walk);
+}
+
+/* a flow without actions: the packet is gone at once */
+static __always_inline void empty_list(void *ctx, struct walk *walk, const struct sw_flow_key *key)
+{
+	if (!walk->skb) {
+		/* what only the packet could say about the filter is not known any more */
+		if (flt.set & ~FILTER_HEADERS) {
+			walk_close(walk);
+			return;
+		}
+		packet_of_key(key, &walk->event);
+	}
+	list_ended(ctx, walk);
+}
+
 /* ovs_flow_tbl_lookup_stats(tbl, key, skb_hash, n_mask_hit, n_cache_hit) */
 SEC("fexit/ovs_flow_tbl_lookup_stats")
 int lookup__fx(__u64 *ctx)
 {
 	const struct sw_flow_key *key = (void *)ctx[1];
-	struct walk *walk;
+	const struct sw_flow *flow = (void *)ctx[5];
+	struct walk *walk = walk_of_lookup(ctx, key);
 
-	walk = walking ? walk_here() : NULL;
-	/* the same key again: the end of what it was before has been missed */
-	if (walk && walk->open && walk->key == ctx[1])
-		walk_close(walk);
-	if (!walk || !walk->open) {
-		if (key_refuses(key))
-			return 0;
-		walk = walk_here();
-		if (!walk)
-			return 0;
-		walk_begin(walk, 0);
-		walk->key = ctx[1];
-	}
-	lookup_note(walk, key, (void *)ctx[5], (void *)ctx[3]);
-	/* of a packet that has a flow a list of actions follows */
-	if (ctx[5])
-		walk->depth++;
+	if (!walk)
+		return 0;
+	lookup_note(walk, key, flow, (void *)ctx[3]);
+	/* that of a packet that has no flow ends with the upcall */
+	if (flow && !BPF_CORE_READ(flow, sf_acts, actions_len))
+		empty_list(ctx, walk, key);
 	return 0;
 }
 
@@ -332,7 +404,6 @@ static __always_inline struct walk *walk_of(enum sonde_access access, struct sk_
 			return NULL;
 		executor_forget();
 		walk_begin(walk, 1);
-		walk->depth = 1;
 	}
 	if (walk->skb || (access == SONDE_DIRECT ? packet_direct(walk, skb) : packet_probe(walk, skb)))
 		return walk;
@@ -377,6 +448,12 @@ static __noinline int action_note(struct walk *walk, __u64 skb, __u64 address, _
 	if (skb != walk->skb)
 		flags |= STEP_COPY;
 	type = action_type(header.type & 0x3fff);
+	walk->ended = flags & STEP_LAST && type != OVS_ACTION_ATTR_RECIRC;
+	if (type == OVS_ACTION_ATTR_RECIRC && !(flags & STEP_LAST))
+		walk->lists++;
+	if (type == OVS_ACTION_ATTR_SAMPLE || type == OVS_ACTION_ATTR_CLONE || type == OVS_ACTION_ATTR_CHECK_PKT_LEN ||
+	    type == OVS_ACTION_ATTR_DEC_TTL)
+		walk->nested = 1;
 	if (type == OVS_ACTION_ATTR_OUTPUT) {
 		walk->event.more.outputs++;
 		count(WALK_outputs, 1);
@@ -410,8 +487,11 @@ static __always_inline int action_done(void *ctx, const __u64 *args, enum sonde_
 	if (!skb)
 		return 0;
 	walk = walk_of(access, skb);
-	if (walk)
-		action_note(walk, sonde_address_of(skb), sonde_address_of((void *)args[3]), args[4], 0);
+	if (!walk)
+		return 0;
+	action_note(walk, sonde_address_of(skb), sonde_address_of((void *)args[3]), args[4], 0);
+	if (walk->ended)
+		list_ended(ctx, walk);
 	return 0;
 }
 
@@ -456,11 +536,18 @@ static __always_inline int upcall_begins(void *ctx, const __u64 *args, enum sond
 	struct walk *walk = walking ? walk_here() : NULL;
 	struct dp_upcall_info *info = (void *)args[3];
 	struct ovs_step *step;
+	__u64 last;
+	bool step_was_miss;
 
 	if (!walk || !walk->open)
 		return 0;
 	if (!walk->skb && !(access == SONDE_DIRECT ? packet_direct(walk, skb) : packet_probe(walk, skb)))
 		return 0;
+	last = walk->event.more.count - 1;
+	if (last >= OVS_STEPS)
+		last = 0;
+	asm volatile("if %[last] < %[end] goto +1\n\t%[last] = 0" : [last] "+r"(last) : [end] "i"(OVS_STEPS));
+	step_was_miss = walk->event.more.step[last].kind == STEP_miss;
 	walk->event.more.upcalls++;
 	count(WALK_upcalls, 1);
 	step = step_new(walk, STEP_upcall, args[1] == walk->skb ? 0 : STEP_COPY);
@@ -469,9 +556,8 @@ static __always_inline int upcall_begins(void *ctx, const __u64 *args, enum sond
 		if (bpf_core_type_exists(struct dp_upcall_info))
 			step->words[0] = BPF_CORE_READ(info, cmd);
 	}
-	/* a packet that had no flow from the first ends with it */
-	if (!cfg_probes && !walk->depth)
-		walk_end(ctx, walk);
+	if (step_was_miss)
+		list_ended(ctx, walk);
 	return 0;
 }
 
@@ -479,31 +565,7 @@ HOOK_FUNCTION(upcall, ovs_dp_upcall, upcall_begins)
 
 /* ---- the end ---- */
 
-/* ovs_execute_actions(dp, skb, acts, key) */
-SEC("fexit/ovs_execute_actions")
-int done__fx(__u64 *ctx)
-{
-	struct walk *walk = walking ? walk_here() : NULL;
-
-	if (!walk || !walk->open)
-		return 0;
-	if (walk->depth > 1) {
-		walk->depth--;
-		return 0;
-	}
-	if (!walk->skb) {
-		/* no action was seen: what only the packet could say about the filter is not known any more */
-		if (flt.set & ~(FILTER_HEADERS)) {
-			walk_close(walk);
-			return 0;
-		}
-		packet_of_key((void *)walk->key, &walk->event);
-	}
-	walk_end(ctx, walk);
-	return 0;
-}
-
-/* by probes it ends only what ovs-vswitchd had executed: the rest ends with the function that took the packet */
+/* ovs_execute_actions(dp, skb, acts, key): by probes it ends only what ovs-vswitchd had executed: the rest ends with the function that took the packet */
 SEC("kretprobe/ovs_execute_actions")
 int done__kr(struct pt_regs *ctx)
 {
@@ -569,3 +631,13 @@ static __always_inline int execute_ends(void *ctx, __u64 result)
 
 HOOK_FUNCTION(execute, ovs_packet_cmd_execute, execute_begins)
 HOOK_RESULT(executed, ovs_packet_cmd_execute, 2, execute_ends)
+
+/* run on a CPU by user space now and then, in an interrupt: a walk whose last step is long ago is over */
+SEC("raw_tp") int sweep(void *ctx)
+{
+	struct walk *walk = walk_here();
+
+	if (walk && walk->open && bpf_ktime_get_ns() - walk->last > QUIET_NS)
+		walk_over(ctx, walk);
+	return 0;
+}

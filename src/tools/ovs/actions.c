@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* ovs actions: a packet's steps through the datapath in the words of ovs-dpctl. */
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/openvswitch.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "abi/ovs_action.h"
 #include "core/clock.h"
@@ -17,6 +19,9 @@
 #include "tools/ovs/datapath.h"
 
 #define RODATA(run) ((struct ovs_actions__rodata *)(run)->rodata)
+
+#define SWEEP "sweep"
+#define QUIET_US 110000	/* a little more than actions.bpf.c takes for over */
 
 struct state {
 	uint64_t events;
@@ -87,6 +92,7 @@ static bool types_without_results(const struct run *run, const struct hook_row *
 static int chosen(struct run *run)
 {
 	RODATA(run)->cfg_probes = by_probes(run);
+	bpf_program__set_autoload(bpf_object__find_program_by_name(run->object, SWEEP), true);
 	return 0;
 }
 
@@ -97,7 +103,7 @@ static const struct hook_row hooks[] = {
 	{ "action", .optional = true, .without = "which actions of a flow were done, and when: its list is shown as it begins, "
 						 "those of a nested list behind those of the list that it is in" },
 	{ "list", .wanted = list_wanted },
-	{ "done" },
+	{ "done", .wanted = probes_wanted },
 	{ "upcall" },
 	{ "execute" },
 	{ "executed" },
@@ -108,6 +114,34 @@ static const struct hook_row hooks[] = {
 	  .without = "recirculation ids of lookups, and how many masks were tried: a kretprobe has no arguments" },
 	{ NULL },
 };
+
+/* ---- walks whose end no action tells ---- */
+
+/* each CPU looks at its own: kernels run a program of this kind where they are told to, since 5.10 */
+static void sweep(struct run *run)
+{
+	const int program = bpf_program__fd(bpf_object__find_program_by_name(run->object, SWEEP));
+	const uint32_t *walking = object_variable(run, "walking");
+	LIBBPF_OPTS(bpf_test_run_opts, options, .flags = BPF_F_TEST_RUN_ON_CPU);
+
+	if (!walking || !*walking)
+		return;
+	for (int cpu = 0; cpu < libbpf_num_possible_cpus(); cpu++) {
+		options.cpu = cpu;
+		/* one that is offline has nothing */
+		bpf_prog_test_run_opts(program, &options);
+	}
+}
+
+static void ending(struct run *run)
+{
+	const uint32_t *walking = object_variable(run, "walking");
+
+	if (!walking || !*walking)
+		return;
+	usleep(QUIET_US);
+	sweep(run);
+}
 
 /* ---- steps ---- */
 
@@ -369,7 +403,7 @@ TOOL(ovs_actions, .area = "ovs", .name = "actions", .kind = TOOL_DETAILS,
      .cannot_see = "user-space datapaths; what became of a packet behind an output port",
      .was = "ovs_mcast_action_trace", .object = ovs_actions__elf_bytes, .options = options, .hooks = hooks,
      .event = "ovs_walk", .filter = true, .state_size = sizeof(struct state), .configure = configure, .chosen = chosen,
-     .event_more = event_more, .drained = drained,
+     .tick = sweep, .ending = ending, .event_more = event_more, .drained = drained,
      .records = "{\"types\": [\"total\"], \"members\": {"
 		STR("from", "event: port, or ovs-vswitchd, which has the packet executed")
 		"\"headers_of_key\": {\"type\": \"boolean\", \"description\": \"event: the flow has no actions, its packet was gone before it was seen: headers as the datapath read them, no device and no length\"}, "
