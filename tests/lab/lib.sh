@@ -225,12 +225,14 @@ expect_all() { # NAME TITLE N: all began and ended
 		"$(total "$1" '.drops | tojson')"
 }
 
-expect_sums() { # NAME TITLE: only where each packet ended
+# A packet that did not end, as one whose end the kernel skipped, has stages and no whole.
+expect_sums() { # NAME TITLE
 	is "$2: the stages' times add up to the path's" "$(jq -rs '
+		(map(select(.type == "total")) | last) as $total |
 		map(select(.scope == "total")) |
 		(map(select(.type == "stage" or .way == "other") | .sum_ns) | add) as $stages |
 		(map(select(.way == "direct" or .way == "upcall") | .sum_ns) | add) as $path |
-		if $stages == $path then "equal" else "\($stages) and \($path)" end' "$work/$1.json")" equal
+		if $stages == $path or ($total.ended < $total.begun and $stages > $path) then "equal" else "\($stages) and \($path)" end' "$work/$1.json")" equal
 }
 
 # ---- what others count ----
