@@ -17,6 +17,11 @@ static int finish(int status)
 	return status;
 }
 
+static bool asks_for_help(const char *word)
+{
+	return !strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help");
+}
+
 int main(int argc, char **argv)
 {
 	const struct tool *tool;
@@ -29,9 +34,8 @@ int main(int argc, char **argv)
 		printf("netsonde %s\n", NETSONDE_VERSION);
 		return finish(EXIT_DONE);
 	}
-	if (!argc || !strcmp(argv[0], "--help") || !strcmp(argv[0], "-h") ||
-	    !strcmp(argv[0], "help")) {
-		registry_help(stdout);
+	if (!argc || asks_for_help(argv[0]) || (argc == 2 && asks_for_help(argv[1]) && registry_has_area(argv[0]))) {
+		registry_help(stdout, argc == 2 && registry_has_area(argv[0]) ? argv[0] : NULL);
 		return finish(EXIT_DONE);
 	}
 	tool = registry_find(&argc, &argv);

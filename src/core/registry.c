@@ -32,21 +32,41 @@ void registry_each(void (*visit)(const struct tool *tool, void *data), void *dat
 	free(sorted);
 }
 
+struct help {
+	FILE *to;
+	const char *area; /* NULL: all */
+};
+
 static void help_line(const struct tool *tool, void *data)
 {
 	static const char *const kinds[] = { "S", "D", " " };
+	const struct help *help = data;
 	char name[48];
 
+	if (help->area && strcmp(help->area, tool->area))
+		return;
 	snprintf(name, sizeof(name), "%s%s%s", tool->area, *tool->area ? " " : "", tool->name);
-	fprintf(data, "  %-18s %s  %s\n", name, kinds[tool->kind], tool->summary);
+	fprintf(help->to, "  %-18s %s  %s\n", name, kinds[tool->kind], tool->summary);
 }
 
-void registry_help(FILE *to)
+bool registry_has_area(const char *area)
 {
+	for (const struct tool *const *entry = __start_netsonde_tools; entry < __stop_netsonde_tools; entry++) {
+		if (*area && !strcmp((*entry)->area, area))
+			return true;
+	}
+	return false;
+}
+
+void registry_help(FILE *to, const char *area)
+{
+	struct help help = { to, area };
+
 	fprintf(to,
 		"netsonde: where packets are lost and where time goes on hosts that run virtual machines\n\n"
-		"usage: netsonde AREA TOOL [OPTION...]     netsonde AREA TOOL --help\n\n");
-	registry_each(help_line, to);
+		"usage: netsonde %s TOOL [OPTION...]     netsonde %s TOOL --help\n\n",
+		area ? area : "AREA", area ? area : "AREA");
+	registry_each(help_line, &help);
 	fprintf(to,
 		"\nS: a summary, counted in the kernel, may run for days.  D: single packets, filtered in the kernel.\n"
 		"The names of the older scripts work too: netsonde eth_drop --src-ip 10.0.0.1\n"
@@ -96,11 +116,9 @@ const struct tool *registry_find(int *argc, char ***argv)
 		return tool;
 	}
 	if (area_known && *argc > 1)
-		fprintf(stderr, "netsonde: %s has no tool %s: see netsonde --help\n", word,
-			(*argv)[1]);
+		fprintf(stderr, "netsonde: %s has no tool %s: see netsonde %s --help\n", word, (*argv)[1], word);
 	else if (area_known)
-		fprintf(stderr, "netsonde: %s needs the name of a tool: see netsonde --help\n",
-			word);
+		fprintf(stderr, "netsonde: %s needs the name of a tool: see netsonde %s --help\n", word, word);
 	else
 		fprintf(stderr, "netsonde: no such area or tool: %s: see netsonde --help\n", word);
 	return NULL;

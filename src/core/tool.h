@@ -199,7 +199,9 @@ static inline bool run_prints_events(const struct run *run)
 
 /** registry.c: the tool that argv names; eats the words that it took. NULL: none, see registry_help(). */
 const struct tool *registry_find(int *argc, char ***argv);
-void registry_help(FILE *to);
+/** All tools, or those of an area. */
+void registry_help(FILE *to, const char *area);
+bool registry_has_area(const char *area);
 /** Calls visit for each tool, sorted by area and name. */
 void registry_each(void (*visit)(const struct tool *tool, void *data), void *data);
 

@@ -102,6 +102,7 @@ expect_words() { # TITLE STATUS REGEX COMMAND...
 
 expect_words "netsonde alone says how it is used" 0 'usage: netsonde' "$netsonde"
 expect_words "netsonde --help" 0 'usage: netsonde' "$netsonde" --help
+expect_words "netsonde ovs --help" 0 'usage: netsonde ovs TOOL' "$netsonde" ovs --help
 expect_words "netsonde --version" 0 '[0-9]+\.[0-9]+' "$netsonde" --version
 for tool in "${tools[@]}"; do
 	expect_words "drop $tool --help" 0 "netsonde drop $tool" "$netsonde" drop "$tool" --help
