@@ -123,7 +123,7 @@ stamped() {
 		--spread --sport 20000 --stamps "${@:5}" > "$work/sent.$3"
 }
 
-# ---- floods, with 20,000 other packets meanwhile whose memory is used again at once ----
+# ---- floods, with 10,000 other packets meanwhile whose memory is used again at once ----
 
 flood_case() {
 	local noise=()
@@ -140,8 +140,8 @@ flood_case() {
 	sink 7112 '' --stamps --rcvbuf 16000000
 	sink 7198 peer --hold --rcvbuf 4096
 	sink 7199 '' --hold --rcvbuf 4096
-	send '' 10.0.0.2 7198 10000 > "$work/noise" & noise+=($!)
-	send peer 10.0.0.1 7199 10000 > "$work/noise" & noise+=($!)
+	send '' 10.0.0.2 7198 5000 > "$work/noise" & noise+=($!)
+	send peer 10.0.0.1 7199 5000 > "$work/noise" & noise+=($!)
 	stamped '' 10.0.0.2 7101 1500
 	stamped '' fd00::2 7102 500
 	stamped peer 10.0.0.1 7111 1500
