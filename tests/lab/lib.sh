@@ -18,11 +18,12 @@ nap() { # SECONDS
 }
 
 wait_for() { # SECONDS COMMAND...: until the command succeeds; false if it does not
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1)) turn=0
 	shift
 	until "$@"; do
 		[ $SECONDS -lt $end ] || return 1
-		nap 0.05
+		# looking costs those who are waited for the CPU
+		nap "0.$((turn++ < 10 ? 1 : 3))"
 	done
 }
 

@@ -361,4 +361,22 @@ compare text "with sFlow" 3
 grep -qF 'sFlow(' "$work/dump" && ok "among them: sFlow(" || not_ok "among them: sFlow(" "$(cat "$work/dump")"
 is "a filter for other packets shows none of this" "$(records ping event 1 | wc -l)" 0
 tools_stop
+
+# ovs-vswitchd goes and comes again
+flows_delete
+tool_start again ovs megaflows --dst-port 7905
+frame 7905
+wait_for 20 records_are again event 1
+kill "$vswitchd"
+wait_for 20 eval "! kill -0 $vswitchd 2> $work/kill.err"
+ovs_begin
+wait_for 30 ping -q -c 1 -W 1 10.0.0.2 > "$work/ping"
+flows_delete
+frame 7905
+wait_for 20 records_are again event 2
+tool_stop again
+is "ovs-vswitchd restarted: a flow before and one after it, by another process" \
+	"$(records again event '"\(.result) \(.upcall) \(.packet.udp.dst_port)"' | xargs) $(records again event .pid | sort -u | wc -l)" \
+	"ok true 7905 ok true 7905 2" "$(tail -n 3 "$work/again.json")"
+is "ovs-vswitchd restarted: nothing is lost" "$(tool_number again '.lost | tojson')" '{}'
 finish
