@@ -45,12 +45,14 @@ of add-flows br-int - <<-'END'
 	priority=100,udp,tp_dst=7504,actions=push_vlan:0x8100,set_field:4101->vlan_vid,output:nic0
 	priority=100,udp,tp_dst=7505,actions=FLOOD
 	priority=100,udp,tp_dst=7506,actions=clone(ct(commit,zone=3),output:nic0),output:LOCAL
+	priority=100,udp6,tp_dst=7507,actions=drop
 END
 ovs-vsctl set Open_vSwitch . other_config:max-idle=3600000
 flows_delete
 for port in $ports; do
 	frames "$port" 1
 done
+labgen udp --netns peer --dst fd00::1 --dport 7507 --count 1 > "$work/labgen"
 wait_for 20 flows_are 7
 
 tool_begin all ovs actions --src-ip 10.0.0.2 --protocol udp
@@ -58,6 +60,8 @@ tool_begin one ovs actions --dst-port 7501
 tool_begin none ovs actions --dst-ip 192.0.2.9
 tool_begin dev ovs actions --dev vp0 --dst-port 7504
 tool_begin other ovs actions --dev nic0
+tool_begin six ovs actions --dst-ip fd00::1 --dst-port 7507
+tool_begin none6 ovs actions --dst-ip fd00::99
 NETSONDE_ATTACH=kp,kr tool_begin probes ovs actions --dst-port 7501,7502
 tools_ready
 netsonde ovs_mcast_action_trace --dst-port 7501 > "$work/text" 2> "$work/text.err" &
@@ -69,8 +73,10 @@ before_nic=$(rx nic0)
 for port in $ports; do
 	frames "$port" $n
 done
+labgen udp --netns peer --dst fd00::1 --dport 7507 --count $n > "$work/labgen"
 wait_for 20 events_are all $((6 * n))
 wait_for 20 events_are probes $((2 * n))
+wait_for 20 events_are six $n
 after_local=$(rx br-int)
 after_nic=$(rx nic0)
 kill -INT $text
@@ -123,6 +129,8 @@ is "the total: lookups, outputs, copies, upcalls, nowhere" \
 	"$((7 * n)) 3 $((8 * n + 6)) $((3 * n + 3)) 3 $n"
 is "a filter shows its packets only" "$(jq -r 'select(.type == "event") | .packet.udp.dst_port' "$work/one.json" | sort -u)" 7501
 is "a filter that no key can answer: the device" "$(tool_number dev .packets) $(tool_number other .packets)" "$n 0"
+is "an IPv6 packet that is dropped" "$(tool_number six '"\(.packets) \(.nowhere) \(.hits)"')" "$n $n $n"
+is "and not where another address is asked for" "$(tool_number none6 '"\(.packets) \(.hits)"')" "0 0"
 is "a filter for other packets: nothing" "$(tool_number none '"\(.packets) \(.events)"')" "0 0"
 if [ "$types" ]; then
 	is "the flows are those that ovs-dpctl lists" \

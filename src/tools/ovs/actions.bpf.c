@@ -36,11 +36,12 @@ EVENT(ovs_walk);
 struct walk {
 	__u64 skb;	/* the one that came in; 0: not seen yet */
 	__u64 stack;	/* of the first lookup, or of the function that takes the packet */
+	__u64 last;	/* ns: of the last step */
 	__u32 open;
 	__u32 lists;	/* lists of actions that have not ended, or are to come after a recirculation */
 	__u32 nested;	/* 1: there are lists within lists, whose ends say nothing */
-	__u64 last;	/* ns: of the last step */
 	__u32 ended;	/* 1: the last action that was noted ends its list */
+	__u32 counts[WALK_COUNT_MAX];
 	struct ovs_walk event;
 };
 
@@ -73,21 +74,13 @@ static __always_inline struct walk *walk_here(void)
 	return bpf_map_lookup_elem(&walks, &zero);
 }
 
-static __always_inline void count(enum ovs_walk_count what, __u64 more)
-{
-	__u32 index = what;
-	__u64 *number = bpf_map_lookup_elem(&walk_counts, &index);
-
-	if (number)
-		*number += more;
-}
-
 static __always_inline void walk_begin(struct walk *walk, __u32 from_userspace)
 {
 	walk->skb = 0;
 	walk->stack = 0;
 	walk->lists = 1;
 	walk->nested = 0;
+	__builtin_memset(walk->counts, 0, sizeof(walk->counts));
 	walk->last = walk->event.at = bpf_ktime_get_ns();
 	walk->event.cpu = bpf_get_smp_processor_id();
 	walk->event.more.count = 0;
@@ -134,11 +127,9 @@ static __always_inline struct ovs_step *step_new(struct walk *walk, __u8 kind, _
 {
 	struct ovs_steps *steps = &walk->event.more;
 	struct ovs_step *step;
-	__u64 index = steps->count;
-	__u64 now = bpf_ktime_get_ns();
+	__u64 index = steps->count, now = bpf_ktime_get_ns();
 
 	walk->last = now;
-
 	if (index >= OVS_STEPS) {
 		steps->lost++;
 		return NULL;
@@ -200,9 +191,16 @@ static __always_inline void walk_end(void *ctx, struct walk *walk)
 	struct ovs_walk *event;
 
 	walk_close(walk);
-	count(WALK_packets, 1);
-	if (!steps->outputs && !steps->upcalls)
-		count(WALK_nowhere, 1);
+	walk->counts[WALK_packets] = 1;
+	walk->counts[WALK_nowhere] = !steps->outputs && !steps->upcalls;
+#pragma GCC unroll 8
+	for (__u32 what = 0; what < WALK_COUNT_MAX; what++) {
+		const __u32 index = what;
+		__u64 *number = bpf_map_lookup_elem(&walk_counts, &index);
+
+		if (number)
+			*number += walk->counts[what];
+	}
 	if (!event_wanted())
 		return;
 	event = event_reserve(sizeof(*event));
@@ -223,7 +221,26 @@ static __always_inline void walk_over(void *ctx, struct walk *walk)
 
 /* ---- lookups ---- */
 
-/* true if the packet with this key certainly does not pass the filter */
+static __always_inline bool key_refuses_ip4(__u32 set, const struct sw_flow_key *key)
+{
+	return set & (FILTER_ADDRESSES | FILTER_NOT_HOST) &&
+	       (!filter_ip4(set, key->ipv4.addr.src, key->ipv4.addr.dst) ||
+		filter_ip4_not(set, key->ipv4.addr.src, key->ipv4.addr.dst));
+}
+
+static __always_inline bool key_refuses_ip6(__u32 set, const struct sw_flow_key *key)
+{
+	struct wire_ip6 ip;
+
+	if (!(set & (FILTER_ADDRESSES | FILTER_NOT_HOST)))
+		return false;
+	/* by helper: the verifier does not let 8 bytes of an address be read that the kernel has as four words */
+	bpf_core_read(&ip.src, sizeof(ip.src), &key->ipv6.addr.src);
+	bpf_core_read(&ip.dst, sizeof(ip.dst), &key->ipv6.addr.dst);
+	return !filter_ip6(set, &ip) || filter_ip6_not(set, &ip);
+}
+
+/* true if the packet with this key does not pass the filter, as far as the key can say: not of devices, tags, tunnels */
 static __always_inline bool key_refuses(const struct sw_flow_key *key)
 {
 	const __u32 set = flt.set;
@@ -235,18 +252,19 @@ static __always_inline bool key_refuses(const struct sw_flow_key *key)
 	type = bpf_ntohs(key->eth.type);
 	if (set & FILTER_TYPE && type != flt.eth_type)
 		return true;
-	if (type == PACKET_IP4) {
-		if (set & (FILTER_IP6 | FILTER_ARP))
+	switch (type) {
+	case PACKET_IP4:
+		if (set & (FILTER_IP6 | FILTER_ARP) || key_refuses_ip4(set, key))
 			return true;
-		if (set & (FILTER_ADDRESSES | FILTER_NOT_HOST) &&
-		    (!filter_ip4(set, key->ipv4.addr.src, key->ipv4.addr.dst) ||
-		     filter_ip4_not(set, key->ipv4.addr.src, key->ipv4.addr.dst)))
+		break;
+	case PACKET_IP6:
+		if (set & (FILTER_IP4 | FILTER_ARP) || key_refuses_ip6(set, key))
 			return true;
-	} else if (type == PACKET_IP6) {
-		if (set & (FILTER_IP4 | FILTER_ARP))
-			return true;
-	} else {
-		return type == PACKET_ARP ? set & (FILTER_IP6 | FILTER_PROTOCOL | FILTER_PORTS) : set & FILTER_IP;
+		break;
+	case PACKET_ARP:
+		return set & (FILTER_IP6 | FILTER_PROTOCOL | FILTER_PORTS) || key_refuses_ip4(set, key);
+	default:
+		return set & FILTER_IP;
 	}
 	if (!(set & (FILTER_PROTOCOL | FILTER_PORTS)))
 		return false;
@@ -262,7 +280,7 @@ static __always_inline void lookup_note(struct walk *walk, const struct sw_flow_
 {
 	struct ovs_step *step = step_new(walk, flow ? STEP_hit : STEP_miss, 0);
 
-	count(flow ? WALK_hits : WALK_misses, 1);
+	walk->counts[flow ? WALK_hits : WALK_misses]++;
 	if (!step)
 		return;
 	step->words[2] = 0;
@@ -456,9 +474,9 @@ static __noinline int action_note(struct walk *walk, __u64 skb, __u64 address, _
 		walk->nested = 1;
 	if (type == OVS_ACTION_ATTR_OUTPUT) {
 		walk->event.more.outputs++;
-		count(WALK_outputs, 1);
+		walk->counts[WALK_outputs]++;
 		if (!(flags & STEP_LAST) || flags & STEP_COPY)
-			count(WALK_copies, 1);
+			walk->counts[WALK_copies]++;
 	}
 	step = step_new(walk, STEP_action, flags);
 	if (!step)
@@ -549,7 +567,7 @@ static __always_inline int upcall_begins(void *ctx, const __u64 *args, enum sond
 	asm volatile("if %[last] < %[end] goto +1\n\t%[last] = 0" : [last] "+r"(last) : [end] "i"(OVS_STEPS));
 	step_was_miss = walk->event.more.step[last].kind == STEP_miss;
 	walk->event.more.upcalls++;
-	count(WALK_upcalls, 1);
+	walk->counts[WALK_upcalls]++;
 	step = step_new(walk, STEP_upcall, args[1] == walk->skb ? 0 : STEP_COPY);
 	if (step) {
 		step->words[0] = 0;
