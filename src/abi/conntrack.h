@@ -27,6 +27,7 @@ enum ct_seen {
 	CT_SEEN_CONFIRMED = 1 << 14,	/* the connection went into the table */
 	CT_SEEN_REFUSED = 1 << 15,	/* the table did not take it */
 	CT_SEEN_NAT_REFUSED = 1 << 16,	/* the translation could not be set up */
+	CT_SEEN_CLASH = 1 << 17,	/* the table had another packet's connection of the same addresses by then */
 };
 
 #define CT_SAYS_MAX 96

@@ -28,6 +28,9 @@ enum nf_ct_ext_id {
 	NF_CT_EXT_LABELS = 7,
 };
 
+/* since 5.7, in a connection's status: the table has it for answers only */
+#define IPS_NAT_CLASH (1 << 12)
+
 struct nf_conn {
 	struct nf_conntrack_zone zone;
 	unsigned long status;	/* enum ip_conntrack_status */

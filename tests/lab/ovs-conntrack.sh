@@ -59,6 +59,17 @@ kinds() { # NAME CONDITION [FACTS]
 		"$work/$1.json"
 }
 
+# The connection of the first is in the table before the next is sent, which the upcall of its flow may hold up
+first_alone() { # EVENTS DPORT COUNT [LABGEN OPTION...]
+	out "$2" 1 "${@:4}"
+	wait_for 20 to_port "$2" "$1"
+	out "$2" $(($3 - 1)) "${@:4}"
+}
+
+to_port() { # DPORT N: tool all has printed that many, or more
+	[ "$(grep -c "\"dst_port\":$1\\b" "$work/all.json")" -ge "$2" ]
+}
+
 events_are() { # NAME N: it has printed that many, or more
 	[ "$(grep -c '"type":"event"' "$work/$1.json")" -ge "$2" ]
 }
@@ -76,6 +87,10 @@ of udp,tp_dst=7807 'ct(commit,zone=10)'
 of ip,nw_dst=10.0.0.98 'ct(commit,zone=11)'
 of tcp,tp_dst=21 'ct(commit,zone=12,alg=ftp)'
 of tcp,tp_src=21 'ct(commit,zone=12,alg=ftp)'
+# a copy comes first, which has no connection of zone 13: its own is in the table when the packet's is to go there
+clash='ct(zone=13),clone(ct(zone=14),ct(commit,zone=13)),ct(commit,zone=13)'
+of udp,tp_dst=7809 "$clash"
+of tcp,tp_dst=7809 "$clash"
 of udp,tp_dst=7899 drop
 of udp6,tp_dst=7801 'ct(commit,zone=8)'
 of udp6,tp_dst=7804 'ct(commit,zone=8,nat(dst=[fd00::8]:6000))'
@@ -93,6 +108,7 @@ tool_begin est ovs conntrack --state 'est|rpl'
 tool_begin old trace-ovs-ct-invalid.bt
 tools_ready
 before_invalid=$(counter invalid) before_icmp_error=$(counter icmp_error) before_drop=$(counter drop)
+before_clashres=$(counter clashres)
 
 # five connections; three answers, four more packets, errors that belong to one of them and that do not
 out 7801 5 --sport 41000 --spread
@@ -109,9 +125,9 @@ out 7802 1 --protocol tcp --tcp-flags 16 --sport 43000 --seq 1001 --ack 5001 --s
 # no connection: from the middle of one, and a reset
 out 7802 5 --protocol tcp --tcp-flags 16 --sport 44000 --seq 1 --ack 1
 out 7802 2 --protocol tcp --tcp-flags 4 --sport 44001
-out 7803 3 --sport 45000
-out 7804 3 --sport 45000
-out 7805 4 --sport 45000
+first_alone 1 7803 3 --sport 45000
+first_alone 1 7804 3 --sport 45000
+first_alone 2 7805 4 --sport 45000
 out 7806 5 --sport 46000 --spread
 frames --src 10.0.0.2 --dst 10.0.0.98 --dport 7808 --count 3 --fragments 3 --size 200
 # the helper takes a line for one once it has seen the end of the line before; a command that is cut short it drops
@@ -120,14 +136,16 @@ back 21 49000 1 --protocol tcp --tcp-flags 18 --seq 5000 --ack 1001 --size 0
 out 21 1 --protocol tcp --tcp-flags 16 --sport 49000 --seq 1001 --ack 5001 --size 0
 out 21 1 --protocol tcp --tcp-flags 24 --sport 49000 --seq 1001 --ack 5001 --text $'USER a\n'
 out 21 3 --same --protocol tcp --tcp-flags 24 --sport 49000 --seq 1008 --ack 5001 --text 'PORT 1,2'
+out 7809 2 --sport 50000 --spread
+out 7809 3 --protocol tcp --sport 51000 --spread --size 0
 out 7899 9
 out6 7801 3 --sport 41000 --spread
 out6 7801 2 --sport 42000 --bad-checksum
 out6 7804 2 --sport 45000
 frames --src fd00::99 --dst fd00::2 --dport 7801 --count 2 --protocol icmp --icmp-type 1 --quote 41000
 frames --src fd00::99 --dst fd00::2 --dport 7801 --count 2 --protocol icmp --icmp-type 1 --quote 49000
-wait_for 30 events_are all 83
-listed=$(connections 5),$(connections 6),$(connections 7),$(connections 8),$(connections 9),$(connections 11),$(connections 12)
+wait_for 30 events_are all 103
+listed=$(connections 5),$(connections 6),$(connections 7),$(connections 8),$(connections 9),$(connections 11),$(connections 12),$(connections 13)
 
 # the table is full of one connection that nothing may push out
 ovs-appctl dpctl/flush-conntrack
@@ -137,9 +155,10 @@ out 7802 1 --protocol tcp --tcp-flags 16 --sport 47000 --seq 1001 --ack 5001 --s
 read -r most < /proc/sys/net/netfilter/nf_conntrack_max
 echo 1 > /proc/sys/net/netfilter/nf_conntrack_max
 out 7807 7 --sport 48000 --spread
-wait_for 30 events_are all 93
+wait_for 30 events_are all 113
 echo "$most" > /proc/sys/net/netfilter/nf_conntrack_max
 after_invalid=$(counter invalid) after_icmp_error=$(counter icmp_error) after_drop=$(counter drop)
+after_clashres=$(counter clashres)
 tools_end
 
 # what a packet that ct() fails on has for a state is in the flow's key, which 5.10 does not show
@@ -182,6 +201,15 @@ is "destination translated" "$(kinds all '.packet.udp.dst_port == 7804 and .pack
 	'"\(.zone) \(.state) \(.nat.dst | "\(.old):\(.old_port) \(.new):\(.new_port)") \(.nat.src) \(.confirmed)"')" \
 	"2 6 new|trk|$dnat 10.0.0.99:7804 192.0.2.8:6000 null false
 1 6 new|trk|$dnat 10.0.0.99:7804 192.0.2.8:6000 null true"
+is "another packet's connection was first" "$(kinds all '.packet.udp.dst_port == 7809' '"\(.result) \(.confirmed) \(.clash) \(.why)"')" \
+	"4 ok false false null
+2 ok false true null
+2 ok true false null"
+is "the kernel counts as many clashes" "$(kinds all .clash true)" "$(since clashres) true"
+is "which TCP does not bear" "$(kinds all '.packet.tcp.dst_port == 7809' '"\(.result) \(.confirmed) \(.clash) \(.why)"')" \
+	"3 EINVAL false false not_taken
+6 ok false false null
+3 ok true false null"
 is "two zones, one packet" "$(kinds all '.packet.udp.dst_port == 7805' '"\(.zone) \(.state) \(.confirmed)"')" \
 	"3 5 new|trk false
 1 5 new|trk true
@@ -239,14 +267,14 @@ is "the old name shows what is invalid or lost, and all of it" "$(kinds old true
 
 # others' counts
 is "connections that ovs-appctl lists are those that went into the table" "$listed" \
-	"$(for zone in 5 6 7 8 9 11 12; do jq -r "select(.type == \"event\" and .zone == $zone and .confirmed and
+	"$(for zone in 5 6 7 8 9 11 12 13; do jq -r "select(.type == \"event\" and .zone == $zone and .confirmed and
 		.packet.tcp.src_port != 47000) | 1" "$work/all.json" | wc -l; done | paste -sd,)"
 # it counts errors that belong to no connection apart
 invalid=$(($(since invalid) + $(since icmp_error)))
 is "the kernel counts as many invalid packets" "$(kinds all '.why and .result == "ok"' true)" "$invalid true"
-is "and drops as many for the full table" "$(kinds all '.why == "table_full"' true)" "$(since drop) true"
+is "and drops as many, for the full table and for clashes" "$(kinds all '.why == "table_full" or .why == "not_taken"' true)" "$(since drop) true"
 is "the total says the same" "$(total all '"\(.packets) \(.invalid) \(.failed) \(.kernel_counters | "\(.invalid) \(.icmp_error) \(.drop)")"')" \
-	"93 $invalid 13 $(since invalid) $(since icmp_error) $(since drop)"
+	"113 $invalid 16 $(since invalid) $(since icmp_error) $(since drop)"
 for name in all probes zone est old; do
 	is "lost nothing: ${tool_args[$name]}" "$(tool_number $name '.lost | tojson')" '{}'
 done

@@ -28,6 +28,7 @@ struct walk {
 	__u64 skb;	/* 0: none that is wanted */
 	__u64 key;
 	__u64 at;
+	__u64 connection;	/* what the packet has as long as the table has none of it */
 	struct sonde_device device;
 	struct sonde_packet packet;
 	struct ct_facts facts;
@@ -60,6 +61,11 @@ static __always_inline struct walk *walk_wanted(void)
 	struct walk *walk = walk_here();
 
 	return walk && walk->skb ? walk : NULL;
+}
+
+static __always_inline struct nf_conn *skb_connection(const struct sk_buff *skb)
+{
+	return (struct nf_conn *)(BPF_CORE_READ(skb, _nfct) & ~NFCT_INFO);
 }
 
 static __always_inline void count(enum ct_count what)
@@ -115,6 +121,8 @@ static __always_inline int ct_begins(void *ctx, const __u64 *args, enum sonde_ac
 	if (!info_read(&walk->facts, (void *)args[2], (void *)args[3]))
 		return 0;
 	walk->key = args[2];
+	/* of a ct action before this one */
+	walk->connection = (__u64)skb_connection(skb);
 	sonde_device_fill(access, skb, &walk->device);
 	packet_parse(access, skb, &walk->packet);
 	walk->at = bpf_ktime_get_ns();
@@ -136,7 +144,7 @@ static __always_inline int tracking_begins(void *ctx, const __u64 *args, enum so
 
 	if (!walk || walk->skb != (__u64)skb)
 		return 0;
-	template = (void *)(BPF_CORE_READ(skb, _nfct) & ~NFCT_INFO);
+	template = skb_connection(skb);
 	if (!template)
 		return 0;
 	walk->facts.zone = BPF_CORE_READ(template, zone.id);
@@ -153,6 +161,7 @@ static __always_inline int alloc_ends(void *ctx, __u64 result)
 		return 0;
 	if (result < -4095UL) {
 		walk->facts.seen |= CT_SEEN_NEW;
+		walk->connection = result;
 		return 0;
 	}
 	/* the kernel complains only of a full table there, and says so at most now and then; it asks each time */
@@ -194,13 +203,26 @@ static __always_inline int find_ends(void *ctx, __u64 result)
 	return 0;
 }
 
-/* __nf_conntrack_confirm() */
+/*
+ * __nf_conntrack_confirm(): accepts a packet too whose connection it does not take. Such a packet has the
+ * connection of the table then, or since 5.7 its own, which is in the table for answers only.
+ */
 static __always_inline int confirm_ends(void *ctx, __u64 result)
 {
 	struct walk *walk = walk_wanted();
+	struct nf_conn *connection;
 
-	if (walk)
-		walk->facts.seen |= (__u32)result == NF_ACCEPT ? CT_SEEN_CONFIRMED : CT_SEEN_REFUSED;
+	if (!walk)
+		return 0;
+	if ((__u32)result != NF_ACCEPT) {
+		walk->facts.seen |= CT_SEEN_REFUSED;
+		return 0;
+	}
+	connection = skb_connection((struct sk_buff *)walk->skb);
+	if ((__u64)connection != walk->connection || BPF_CORE_READ(connection, status) & IPS_NAT_CLASH)
+		walk->facts.seen |= CT_SEEN_CLASH;
+	else
+		walk->facts.seen |= CT_SEEN_CONFIRMED;
 	return 0;
 }
 

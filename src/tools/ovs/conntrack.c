@@ -104,7 +104,7 @@ static int configure(struct run *run)
 
 /* ---- the kernel's own counters ---- */
 
-static const char *const kernel_counters[] = { "invalid", "insert_failed", "drop", "early_drop", "icmp_error" };
+static const char *const kernel_counters[] = { "invalid", "insert_failed", "drop", "early_drop", "icmp_error", "clashres" };
 
 /* one line a CPU, in hex, under a line of names */
 static void kernel_read(uint64_t values[COUNT(kernel_counters)])
@@ -147,7 +147,7 @@ static void ending(struct run *run)
 
 static const char *const status_names[] = {
 	"expected", "seen_reply", "assured", "confirmed", "src_nat", "dst_nat", "seq_adjust", "src_nat_done",
-	"dst_nat_done", "dying", "fixed_timeout", "template", "untracked", "helper", "offload", "hw_offload",
+	"dst_nat_done", "dying", "fixed_timeout", "template", "clash", "helper", "offload", "hw_offload",
 };
 
 static const char *tcp_state_name(uint8_t state)
@@ -302,6 +302,7 @@ static void event_json(const struct ct_packet *event, const struct translation *
 	json_object_set_new(json, "force", asked_json(facts->seen, CT_SEEN_FORCE));
 	json_object_set_new(json, "nat_asked", asked_json(facts->seen, CT_SEEN_NAT));
 	json_object_set_new(json, "confirmed", json_boolean(facts->seen & CT_SEEN_CONFIRMED));
+	json_object_set_new(json, "clash", json_boolean(facts->seen & CT_SEEN_CLASH));
 	json_object_set_new(json, "nat", translation_json(nat, &facts->flow));
 	json_object_set_new(json, "connection", facts->seen & CT_SEEN_CONNECTION ? connection_json(event) : json_null());
 	json_object_set_new(json, "why", why_name(why) ? json_string(why_name(why)) : json_null());
@@ -363,6 +364,8 @@ static void event_text(const struct ct_packet *event, const struct translation *
 		fputs(state_text(state_after(facts, nat), words), text);
 	if (facts->seen & CT_SEEN_CONFIRMED)
 		fputs(", committed", text);
+	if (facts->seen & CT_SEEN_CLASH)
+		fputs(", clash", text);
 	fprintf(text, ", %s", clock_span(span, facts->took));
 	if (facts->seen & CT_SEEN_CONNECTION)
 		connection_text(event, text);
@@ -496,6 +499,8 @@ TOOL(ovs_conntrack, .area = "ovs", .name = "conntrack", .kind = TOOL_DETAILS,
 		NIL("boolean", "commit", "event: whether the action asks for it") NIL("boolean", "force", "event: the same")
 		NIL("boolean", "nat_asked", "event: the same")
 		"\"confirmed\": {\"type\": \"boolean\", \"description\": \"event: the connection went into the table\"}, "
+		"\"clash\": {\"type\": \"boolean\", \"description\": \"event: another packet's connection of the same "
+		"addresses was in the table first\"}, "
 		NIL("object", "nat", "event: src and dst that were translated, each with old, new, old_port, new_port")
 		NIL("object", "connection", "event: of the packet afterwards: mark, labels, status, tcp_state")
 		NIL("string", "why", "event: why invalid or lost; null: neither")
