@@ -36,7 +36,7 @@ CORE_SANITIZED := $(patsubst src/%.c,$(B)/san/%.o,$(CORE_SOURCES))
 TRAFFIC := $(patsubst tests/traffic/%.c,$(B)/lab-bin/%,$(wildcard tests/traffic/*.c))
 KERNELS ?= 5.10 6.1 6.12 7
 
-.PHONY: all demo check unit-tests fuzz packages-build packages-demo packages-all clean docs
+.PHONY: all demo check check-built lab-built unit-tests fuzz packages-build packages-demo packages-all clean docs
 
 all: $(B)/netsonde
 
@@ -118,9 +118,13 @@ demo: packages-demo
 	@lab/demo
 
 check: packages-all
-	@$(MAKE) --no-print-directory $(B)/netsonde $(TRAFFIC) unit-tests
-	@lab/vm build $(KERNELS:%=-k %)
+	@$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc)) check-built
 	@tests/run
+
+check-built: $(B)/netsonde $(TRAFFIC) unit-tests lab-built
+
+lab-built:
+	@lab/vm build $(KERNELS:%=-k %)
 
 clean:
 	rm -rf $(B)/obj $(B)/san $(B)/fuzz/odp $(B)/bpf $(B)/skel $(B)/tests $(B)/lab-bin $(B)/netsonde $(B)/netsonde.debug

@@ -231,6 +231,8 @@ paths() {
 	base base_ovs ovs
 	row path_floor ovs none attach floor.bpf.o path_out path_queue path_xmit path_ovs path_actions \
 		path_consume path_drop
+	row path_least ovs none attach floor.bpf.o least_out least_queue least_xmit least_ovs least_actions \
+		least_consume least_drop
 	path path_all ovs ended=sent host-tx vp0
 	path path_match ovs ended=sent host-tx vp0 "${match[@]}"
 	path path_match_top ovs ended=sent host-tx vp0 "${match[@]}" --top 20

@@ -92,13 +92,9 @@ bool attach_has_fentry(void)
 	if (ftrace_is_off())
 		return false;
 	/* a function that every kernel has and that runs rarely */
-	id = kbtf_vmlinux()
-		     ? btf__find_by_name_kind(kbtf_vmlinux(), "do_init_module", BTF_KIND_FUNC)
-		     : -1;
+	id = kbtf_find(NULL, "do_init_module", BTF_KIND_FUNC, NULL);
 	if (id < 0)
-		id = kbtf_vmlinux()
-			     ? btf__find_by_name_kind(kbtf_vmlinux(), "kernel_halt", BTF_KIND_FUNC)
-			     : -1;
+		id = kbtf_find(NULL, "kernel_halt", BTF_KIND_FUNC, NULL);
 	if (id < 0)
 		return false;
 	opts.attach_btf_id = id;
@@ -118,13 +114,15 @@ bool attach_has_kprobe(void)
 	return !access("/sys/bus/event_source/devices/kprobe/type", R_OK);
 }
 
-bool attach_possible(const struct attach_kind *kind, const char *target, const char **why)
+bool attach_possible(const struct attach_kind *kind, const char *target, struct attach_where *where, const char **why)
 {
 	const char *kind_name = kind->suffix;
 	struct ksym symbol;
 
+	*where = (struct attach_where){};
 	if (!strcmp(kind_name, "tp") || !strcmp(kind_name, "rt")) {
-		if (kbtf_tracepoint_args(target) >= 0)
+		where->type = kbtf_find_tracepoint(target, NULL, where->module);
+		if (where->type > 0)
 			return true;
 		*why = "this kernel has no such tracepoint";
 		return false;
@@ -140,10 +138,34 @@ bool attach_possible(const struct attach_kind *kind, const char *target, const c
 		*why = "this kernel has no kprobes";
 		return attach_has_kprobe();
 	}
-	if (!kbtf_has_function(target, symbol.module)) {
+	where->type = kbtf_find(symbol.module, target, BTF_KIND_FUNC, NULL);
+	if (symbol.module)
+		snprintf(where->module, sizeof(where->module), "%s", symbol.module);
+	if (where->type < 0) {
 		*why = "this kernel's types have no such function";
 		return false;
 	}
 	*why = "this kernel attaches no fentry programs";
 	return attach_has_fentry();
+}
+
+int attach_module(const char *module)
+{
+	uint32_t id = 0;
+
+	while (!bpf_btf_get_next_id(id, &id)) {
+		char name[KBTF_MODULE_NAME] = "";
+		struct bpf_btf_info info = { .name = (uintptr_t)name, .name_len = sizeof(name) };
+		uint32_t size = sizeof(info);
+		const int fd = bpf_btf_get_fd_by_id(id);
+
+		if (fd < 0 && errno == ENOENT)
+			continue; /* gone meanwhile */
+		if (fd < 0)
+			return -errno;
+		if (!bpf_obj_get_info_by_fd(fd, &info, &size) && info.kernel_btf && !strcmp(name, module))
+			return fd;
+		close(fd);
+	}
+	return -ENOENT;
 }

@@ -7,10 +7,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "core/kbtf.h"
+
 struct attach_kind {
 	const char *suffix; /* in the program's name: HOOK__SUFFIX */
 	const char *by; /* for people and JSON */
 	const char *section; /* how the ELF section begins, behind it the target */
+};
+
+/** A program's target, by the kernel's types. */
+struct attach_where {
+	int type; /* BTF id; 0: the kind does not go by types */
+	char module[KBTF_MODULE_NAME]; /* whose types; "": of vmlinux */
 };
 
 /** Kinds from the best to the last choice; ends with a NULL suffix. */
@@ -22,8 +30,16 @@ bool attach_kinds_known(const char *list);
 const struct attach_kind *attach_kind(const struct bpf_program *program, size_t *hook_length);
 /** What a program wants to attach to: function or tracepoint. */
 const char *attach_target(const struct bpf_program *program, const struct attach_kind *kind);
-/** True if this kernel has the target and can attach to it in this way; why: one clause if not. */
-bool attach_possible(const struct attach_kind *kind, const char *target, const char **why);
+/**
+ * attach_possible: true if this kernel has the target and can attach to it in this way; why: one clause if not.
+ * where: by what the kernel knows the target, if the kind is one that goes by types.
+ */
+bool attach_possible(const struct attach_kind *kind, const char *target, struct attach_where *where, const char **why);
+/**
+ * attach_module: a descriptor of a module's types in the kernel, as the load of a program takes it, to be closed by
+ * the caller; or -errno.
+ */
+int attach_module(const char *module);
 
 /** What the kernel can do at all; each asks the kernel once. */
 bool attach_has_fentry(void);

@@ -59,7 +59,7 @@ static bool has_btf(char *detail, size_t size)
 {
 	(void)detail;
 	(void)size;
-	return kbtf_vmlinux() != NULL;
+	return kbtf_is_open();
 }
 
 static bool has_module_btf(char *detail, size_t size)

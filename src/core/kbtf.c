@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,6 +12,78 @@
 #define VMLINUX_BTF "/sys/kernel/btf/vmlinux"
 
 static struct btf *vmlinux;
+
+/*
+ * Types of vmlinux by name: open addressing, 0 where a slot is free. A start asks for dozens of names, and libbpf
+ * goes through all of some 130,000 types for each.
+ */
+static uint32_t *names;
+static uint32_t name_slots; /* a power of two */
+
+/* modules whose types were asked for; types NULL: it has none */
+static struct module {
+	char name[64];
+	struct btf *types;
+} *modules;
+static unsigned int module_count;
+
+static uint32_t name_hash(const char *name)
+{
+	uint32_t hash = 2166136261U;
+
+	while (*name)
+		hash = (hash ^ (unsigned char)*name++) * 16777619U;
+	return hash;
+}
+
+/* the kinds that are ever asked for */
+static bool kind_wanted(uint32_t kind)
+{
+	return kind == BTF_KIND_FUNC || kind == BTF_KIND_STRUCT || kind == BTF_KIND_VAR || kind == BTF_KIND_TYPEDEF ||
+	       kind == BTF_KIND_ENUM;
+}
+
+static int names_index(void)
+{
+	const uint32_t types = btf__type_cnt(vmlinux);
+
+	for (name_slots = 1024; name_slots < 2 * types; name_slots *= 2)
+		;
+	names = calloc(name_slots, sizeof(*names));
+	if (!names)
+		return -ENOMEM;
+	for (uint32_t id = 1; id < types; id++) {
+		const struct btf_type *type = btf__type_by_id(vmlinux, id);
+		uint32_t slot;
+
+		if (!kind_wanted(btf_kind(type)))
+			continue;
+		slot = name_hash(btf__name_by_offset(vmlinux, type->name_off));
+		while (names[slot &= name_slots - 1])
+			slot++;
+		names[slot] = id;
+	}
+	return 0;
+}
+
+static bool type_is(const struct btf *types, uint32_t id, const char *name, uint32_t kind)
+{
+	const struct btf_type *type = btf__type_by_id(types, id);
+
+	return btf_kind(type) == kind && !strcmp(btf__name_by_offset(types, type->name_off), name);
+}
+
+static int vmlinux_find(const char *name, uint32_t kind)
+{
+	uint32_t slot = name_hash(name);
+
+	while (names[slot &= name_slots - 1]) {
+		if (type_is(vmlinux, names[slot], name, kind))
+			return names[slot];
+		slot++;
+	}
+	return -ENOENT;
+}
 
 int kbtf_open(const char *path)
 {
@@ -21,94 +94,130 @@ int kbtf_open(const char *path)
 	vmlinux = btf__parse(path ? path : VMLINUX_BTF, NULL);
 	if (!vmlinux)
 		return -errno;
+	if (names_index()) {
+		kbtf_close();
+		return -ENOMEM;
+	}
 	return 0;
 }
 
 void kbtf_close(void)
 {
+	for (unsigned int i = 0; i < module_count; i++)
+		btf__free(modules[i].types);
+	free(modules);
+	modules = NULL;
+	module_count = 0;
+	free(names);
+	names = NULL;
 	btf__free(vmlinux);
 	vmlinux = NULL;
 }
 
-struct btf *kbtf_vmlinux(void)
+bool kbtf_is_open(void)
 {
-	return vmlinux;
+	return vmlinux != NULL;
 }
 
-struct btf *kbtf_module(const char *module)
+static struct btf *module_types(const char *name)
 {
+	struct module *more;
 	char path[320];
 
-	snprintf(path, sizeof(path), "/sys/kernel/btf/%s", module);
-	return btf__parse_split(path, vmlinux);
+	for (unsigned int i = 0; i < module_count; i++) {
+		if (!strcmp(modules[i].name, name))
+			return modules[i].types;
+	}
+	more = reallocarray(modules, module_count + 1, sizeof(*modules));
+	if (!more)
+		return NULL;
+	modules = more;
+	more = &modules[module_count++];
+	snprintf(more->name, sizeof(more->name), "%s", name);
+	snprintf(path, sizeof(path), "/sys/kernel/btf/%s", name);
+	more->types = btf__parse_split(path, vmlinux);
+	return more->types;
 }
 
-bool kbtf_has_function(const char *name, const char *module)
+/* a module's own types come after all of vmlinux's */
+static int module_find(const struct btf *types, const char *name, uint32_t kind)
 {
-	struct btf *types = module ? kbtf_module(module) : vmlinux;
-	bool has = types && btf__find_by_name_kind(types, name, BTF_KIND_FUNC) > 0;
-
-	if (module)
-		btf__free(types);
-	return has;
+	for (uint32_t id = btf__type_cnt(vmlinux); id < btf__type_cnt(types); id++) {
+		if (type_is(types, id, name, kind))
+			return id;
+	}
+	return -ENOENT;
 }
 
-/* asks the kernel's own types, then those of each module that is loaded, until one of them has it */
-static bool some_types_have(bool (*has)(const struct btf *types, const char *name, int *answer), const char *name,
-			    int *answer)
+int kbtf_find(const char *module, const char *name, uint32_t kind, const struct btf **types)
 {
+	const struct btf *where;
+	int id;
+
+	if (!vmlinux)
+		return -ENOENT;
+	where = module ? module_types(module) : vmlinux;
+	if (!where)
+		return -ENOENT;
+	id = module ? module_find(where, name, kind) : vmlinux_find(name, kind);
+	if (types)
+		*types = where;
+	return id;
+}
+
+int kbtf_find_anywhere(const char *name, uint32_t kind, const struct btf **types, char module[KBTF_MODULE_NAME])
+{
+	int id = kbtf_find(NULL, name, kind, types);
 	struct dirent *entry;
-	bool found = vmlinux && has(vmlinux, name, answer);
-	DIR *folder = !found && vmlinux ? opendir("/sys/kernel/btf") : NULL;
+	DIR *folder;
 
-	while (folder && !found && (entry = readdir(folder))) {
-		struct btf *types = *entry->d_name != '.' && strcmp(entry->d_name, "vmlinux")
-					    ? kbtf_module(entry->d_name) : NULL;
-
-		found = types && has(types, name, answer);
-		btf__free(types);
+	*module = '\0';
+	if (id > 0 || !vmlinux)
+		return id;
+	folder = opendir("/sys/kernel/btf");
+	while (folder && id < 0 && (entry = readdir(folder))) {
+		if (*entry->d_name == '.' || !strcmp(entry->d_name, "vmlinux"))
+			continue;
+		id = kbtf_find(entry->d_name, name, kind, types);
+		if (id > 0)
+			snprintf(module, KBTF_MODULE_NAME, "%.*s", KBTF_MODULE_NAME - 1, entry->d_name);
 	}
 	if (folder)
 		closedir(folder);
-	return found;
-}
-
-static bool has_either(const struct btf *types, const char *name, int *unused)
-{
-	(void)unused;
-	return btf__find_by_name_kind(types, name, BTF_KIND_STRUCT) > 0 ||
-	       btf__find_by_name_kind(types, name, BTF_KIND_VAR) > 0;
+	return id;
 }
 
 bool kbtf_knows(const char *name)
 {
-	return some_types_have(has_either, name, NULL);
+	char module[KBTF_MODULE_NAME];
+
+	return kbtf_find_anywhere(name, BTF_KIND_STRUCT, NULL, module) > 0 ||
+	       kbtf_find_anywhere(name, BTF_KIND_VAR, NULL, module) > 0;
 }
 
-static bool has_tracepoint(const struct btf *types, const char *name, int *args)
+int kbtf_find_tracepoint(const char *name, const struct btf **types, char module[KBTF_MODULE_NAME])
 {
-	const struct btf_type *type;
 	char typedef_name[128];
-	int id;
 
 	snprintf(typedef_name, sizeof(typedef_name), "btf_trace_%s", name);
-	id = btf__find_by_name_kind(types, typedef_name, BTF_KIND_TYPEDEF);
-	if (id < 0)
-		return false;
-	/* typedef -> pointer -> function prototype, whose first argument is the tracepoint's private data */
-	type = btf__type_by_id(types, btf__type_by_id(types, id)->type);
-	if (!type || !btf_is_ptr(type))
-		return false;
-	type = btf__type_by_id(types, type->type);
-	if (!type || !btf_is_func_proto(type) || !btf_vlen(type))
-		return false;
-	*args = btf_vlen(type) - 1;
-	return true;
+	return kbtf_find_anywhere(typedef_name, BTF_KIND_TYPEDEF, types, module);
 }
 
 int kbtf_tracepoint_args(const char *name)
 {
-	int args;
+	char module[KBTF_MODULE_NAME];
+	const struct btf_type *type;
+	const struct btf *types;
+	int id = kbtf_find_tracepoint(name, &types, module);
 
-	return some_types_have(has_tracepoint, name, &args) ? args : -ENOENT;
+	if (id < 0)
+		return id;
+	/* typedef -> pointer -> function prototype, whose first argument is the tracepoint's private data */
+	type = btf__type_by_id(types, btf__type_by_id(types, id)->type);
+	if (!type || !btf_is_ptr(type))
+		return -ENOENT;
+	type = btf__type_by_id(types, type->type);
+	if (!type || !btf_is_func_proto(type) || !btf_vlen(type))
+		return -ENOENT;
+	return btf_vlen(type) - 1;
 }

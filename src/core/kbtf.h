@@ -7,23 +7,32 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/** Room for a module's name, as the kernel's MODULE_NAME_LEN. */
+#define KBTF_MODULE_NAME 64
+
 /**
  * kbtf_open: types of vmlinux, from path (as --btf) or from the running kernel (NULL).
  * Returns 0, -ENOENT if the kernel has none, or another -errno.
  */
 int kbtf_open(const char *path);
-/** kbtf_close: frees what kbtf_open() read; some 15 MB. */
+/** kbtf_close: frees what was read; some 15 MB. */
 void kbtf_close(void);
+/** True if the types of vmlinux are at hand. */
+bool kbtf_is_open(void);
 
-/** True if the types of vmlinux (module NULL) or of a module have this function by its exact name. */
-bool kbtf_has_function(const char *name, const char *module);
+/**
+ * kbtf_find: a function, struct, variable, typedef or enum (BTF_KIND_*) by its exact name, among the types of vmlinux
+ * (module NULL) or those of a module's own. types, if not NULL: where the id is good, until kbtf_close().
+ * Returns its id, or -ENOENT.
+ */
+int kbtf_find(const char *module, const char *name, uint32_t kind, const struct btf **types);
+/** As kbtf_find(), in vmlinux and then in each loaded module; module: which one, or "". */
+int kbtf_find_anywhere(const char *name, uint32_t kind, const struct btf **types, char module[KBTF_MODULE_NAME]);
+/** As kbtf_find_anywhere(), of the typedef that a BTF-typed tracepoint is attached by. */
+int kbtf_find_tracepoint(const char *name, const struct btf **types, char module[KBTF_MODULE_NAME]);
 /** True if the types of vmlinux or of a loaded module have a struct or a variable of this name. */
 bool kbtf_knows(const char *name);
 /** Arguments of a tracepoint without its implicit data pointer, or -ENOENT. */
 int kbtf_tracepoint_args(const char *name);
-/** The whole vmlinux BTF, for libbpf. */
-struct btf *kbtf_vmlinux(void);
-/** BTF of a loaded module, to be freed with btf__free(); NULL if it has none. */
-struct btf *kbtf_module(const char *module);
 
 #endif

@@ -36,6 +36,79 @@ static int libbpf_words(enum libbpf_print_level level,
 	return 0;
 }
 
+/*
+ * Programs that go by types are loaded with what attach_possible() found: libbpf 1.1 looks for each of them in the
+ * types of vmlinux once more for each module that is loaded.
+ */
+static int types_fd = -1; /* of the module that was asked for last */
+static char types_of[KBTF_MODULE_NAME];
+
+static void types_close(void)
+{
+	if (types_fd >= 0)
+		close(types_fd);
+	types_fd = -1;
+	*types_of = '\0';
+}
+
+static const struct probe *probe_of(const struct bpf_program *program)
+{
+	for (unsigned int i = 0; i < libbpf_run->probe_count; i++) {
+		if (libbpf_run->probes[i].program == program)
+			return &libbpf_run->probes[i];
+	}
+	return NULL;
+}
+
+static int typed_load(struct bpf_program *program, struct bpf_prog_load_opts *opts, long cookie)
+{
+	const struct probe *probe = probe_of(program);
+
+	(void)cookie;
+	if (!probe)
+		return -ESRCH;
+	opts->attach_btf_id = probe->where.type;
+	if (!*probe->where.module)
+		return 0;
+	if (strcmp(types_of, probe->where.module)) {
+		types_close();
+		types_fd = attach_module(probe->where.module);
+		if (types_fd < 0)
+			return types_fd;
+		snprintf(types_of, sizeof(types_of), "%s", probe->where.module);
+	}
+	opts->attach_btf_obj_fd = types_fd;
+	return 0;
+}
+
+static int typed_attach(const struct bpf_program *program, long cookie, struct bpf_link **link)
+{
+	(void)cookie;
+	*link = bpf_program__attach_trace(program);
+	return libbpf_get_error(*link);
+}
+
+static int typed_register(void)
+{
+	LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .prog_prepare_load_fn = typed_load, .prog_attach_fn = typed_attach);
+	static const struct {
+		const char *section;
+		enum bpf_attach_type type;
+	} kinds[] = {
+		{ "tp_btf/", BPF_TRACE_RAW_TP }, { "fentry/", BPF_TRACE_FENTRY }, { "fexit/", BPF_TRACE_FEXIT },
+	};
+	static bool done;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && !done; i++) {
+		const int err = libbpf_register_prog_handler(kinds[i].section, BPF_PROG_TYPE_TRACING, kinds[i].type, &opts);
+
+		if (err < 0)
+			return err;
+	}
+	done = true;
+	return 0;
+}
+
 /* where a variable stands in a data section of the object */
 static void *variable_find(const struct run *run, const char *section_name, char *data,
 			   const char *name)
@@ -104,6 +177,8 @@ int object_open(struct run *run)
 
 	libbpf_run = run;
 	libbpf_set_print(libbpf_words);
+	if (typed_register())
+		return -ENOMEM;
 	/* libbpf names maps after the object, so the name tells our objects apart in bpftool */
 	snprintf(name, sizeof(name), "sonde_%s", run->tool->name);
 	opts.object_name = name;
@@ -154,7 +229,7 @@ static bool forced_kind_is(const char *suffix, const char *kinds)
 
 /* the first program of this hook and kind whose target exists */
 static struct bpf_program *program_find(struct run *run, const struct hook_row *hook,
-					const struct attach_kind *kind, const char **why)
+					const struct attach_kind *kind, struct attach_where *where, const char **why)
 {
 	struct bpf_program *program;
 
@@ -165,7 +240,7 @@ static struct bpf_program *program_find(struct run *run, const struct hook_row *
 		if (attach_kind(program, &length) != kind || strlen(hook->name) != length ||
 		    strncmp(bpf_program__name(program), hook->name, length))
 			continue;
-		if (attach_possible(kind, attach_target(program, kind), why))
+		if (attach_possible(kind, attach_target(program, kind), where, why))
 			return program;
 		run_note(run, "%s by %s at %s: %s", hook->name, kind->by,
 			 attach_target(program, kind), *why);
@@ -179,6 +254,7 @@ static int hook_choose(struct run *run, const struct hook_row *hook)
 	const char *forced = getenv("NETSONDE_ATTACH"), *why = "no program for it";
 	struct bpf_program *best = NULL;
 	const struct attach_kind *by = NULL;
+	struct attach_where where;
 
 	if (hook->needs && !kbtf_knows(hook->needs)) {
 		run->missing[run->missing_count++] = hook;
@@ -188,7 +264,7 @@ static int hook_choose(struct run *run, const struct hook_row *hook)
 		for (const struct attach_kind *kind = attach_kinds; kind->suffix && !best; kind++) {
 			if (pass == 0 && !forced_kind_is(kind->suffix, forced))
 				continue;
-			best = program_find(run, hook, kind, &why);
+			best = program_find(run, hook, kind, &where, &why);
 			by = kind;
 		}
 	}
@@ -198,6 +274,7 @@ static int hook_choose(struct run *run, const struct hook_row *hook)
 		probe->hook = hook;
 		probe->program = best;
 		probe->by = by->by;
+		probe->where = where;
 		snprintf(probe->target, sizeof(probe->target), "%s", attach_target(best, by));
 		bpf_program__set_autoload(best, true);
 		return 0;
@@ -272,6 +349,7 @@ int object_load(struct run *run)
 		buffers_set(run, facts);
 	}
 	err = bpf_object__load(run->object);
+	types_close();
 	if (!err)
 		return 0;
 	if (err == -EPERM && geteuid())

@@ -43,9 +43,10 @@ static const char *name_shorten(const char *name)
 }
 
 /* the entries of one enum whose upper half is that of the subsystem (0: core) */
-static void enum_read(const struct btf *btf, const char *enum_name, uint32_t subsys)
+static void enum_read(const char *module, const char *enum_name, uint32_t subsys)
 {
-	int id = btf ? btf__find_by_name_kind(btf, enum_name, BTF_KIND_ENUM) : -1;
+	const struct btf *btf;
+	const int id = kbtf_find(module, enum_name, BTF_KIND_ENUM, &btf);
 	const struct btf_type *type;
 	const struct btf_enum *entries;
 
@@ -74,9 +75,10 @@ static void enum_read(const struct btf *btf, const char *enum_name, uint32_t sub
 }
 
 /* -1 if this kernel has no such subsystem */
-static int subsys_number(const struct btf *btf, const char *name)
+static int subsys_number(const char *name)
 {
-	int id = btf__find_by_name_kind(btf, "skb_drop_reason_subsys", BTF_KIND_ENUM);
+	const struct btf *btf;
+	const int id = kbtf_find(NULL, "skb_drop_reason_subsys", BTF_KIND_ENUM, &btf);
 	const struct btf_type *type;
 
 	if (id < 0)
@@ -91,20 +93,14 @@ static int subsys_number(const struct btf *btf, const char *name)
 
 int reason_load(void)
 {
-	struct btf *vmlinux = kbtf_vmlinux();
-
-	if (count || !vmlinux)
+	if (count)
 		return count;
-	enum_read(vmlinux, "skb_drop_reason", 0);
+	enum_read(NULL, "skb_drop_reason", 0);
 	for (size_t i = 0; i < sizeof(subsystems) / sizeof(subsystems[0]); i++) {
-		int subsys = subsys_number(vmlinux, subsystems[i].subsys);
-		struct btf *module;
+		int subsys = subsys_number(subsystems[i].subsys);
 
-		if (subsys < 0)
-			continue;
-		module = subsystems[i].module ? kbtf_module(subsystems[i].module) : NULL;
-		enum_read(module ? module : vmlinux, subsystems[i].enum_name, subsys);
-		btf__free(module);
+		if (subsys >= 0)
+			enum_read(subsystems[i].module, subsystems[i].enum_name, subsys);
 	}
 	return count;
 }

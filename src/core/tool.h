@@ -17,6 +17,7 @@
 #include <stdio.h>
 
 #include "abi/types.h"
+#include "core/attach.h"
 
 /** Exit statuses of every command. */
 enum exit_status {
@@ -145,6 +146,7 @@ struct probe {
 	struct bpf_link *link;
 	const char *by; /* tp_btf, raw_tp, fentry, kprobe, fexit, kretprobe */
 	char target[64];
+	struct attach_where where;
 };
 
 #define RUN_PROBES_MAX 64

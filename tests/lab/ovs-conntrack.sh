@@ -15,11 +15,14 @@ of() {
 	ovs-ofctl -O OpenFlow13,OpenFlow15 add-flow br-int "priority=200,in_port=vp0,$1,actions=$2"
 }
 
-# Frames from the peer by port; a third party is at 10.0.0.99 and fd00::99, and no device has its MAC.
+# Frames from the peer by port, $events records each (1). The next come when these have been seen: an upcall may hold
+# one up, and a connection begins with its first packet. A third party is at 10.0.0.99 and fd00::99, and no device has its MAC.
 frames() { # LABGEN OPTION...
 	local n
 	n=$(sent labgen frames --netns peer --dev vp1 --dst-mac 52:54:00:00:00:63 "$@") || true
 	[ -n "$n" ] || not_ok "sends: $*"
+	expected=$((expected + n * ${events-1}))
+	wait_for 20 events_are all $expected || not_ok "seen: $*"
 }
 
 out() { # DPORT COUNT [LABGEN OPTION...]
@@ -59,15 +62,10 @@ kinds() { # NAME CONDITION [FACTS]
 		"$work/$1.json"
 }
 
-# The connection of the first is in the table before the next is sent, which the upcall of its flow may hold up
-first_alone() { # EVENTS DPORT COUNT [LABGEN OPTION...]
-	out "$2" 1 "${@:4}"
-	wait_for 20 to_port "$2" "$1"
-	out "$2" $(($3 - 1)) "${@:4}"
-}
-
-to_port() { # DPORT N: tool all has printed that many, or more
-	[ "$(grep -c "\"dst_port\":$1\\b" "$work/all.json")" -ge "$2" ]
+# The connection of the first is in the table before the next is sent
+first_alone() { # out|out6 DPORT COUNT [LABGEN OPTION...]
+	"$1" "$2" 1 "${@:4}"
+	"$1" "$2" $(($3 - 1)) "${@:4}"
 }
 
 events_are() { # NAME N: it has printed that many, or more
@@ -107,6 +105,7 @@ tool_begin zone ovs conntrack --zone 7
 tool_begin est ovs conntrack --state 'est|rpl'
 tool_begin old trace-ovs-ct-invalid.bt
 tools_ready
+expected=0
 before_invalid=$(counter invalid) before_icmp_error=$(counter icmp_error) before_drop=$(counter drop)
 before_clashres=$(counter clashres)
 
@@ -125,26 +124,25 @@ out 7802 1 --protocol tcp --tcp-flags 16 --sport 43000 --seq 1001 --ack 5001 --s
 # no connection: from the middle of one, and a reset
 out 7802 5 --protocol tcp --tcp-flags 16 --sport 44000 --seq 1 --ack 1
 out 7802 2 --protocol tcp --tcp-flags 4 --sport 44001
-first_alone 1 7803 3 --sport 45000
-first_alone 1 7804 3 --sport 45000
-first_alone 2 7805 4 --sport 45000
+first_alone out 7803 3 --sport 45000
+first_alone out 7804 3 --sport 45000
+events=2 first_alone out 7805 4 --sport 45000
 out 7806 5 --sport 46000 --spread
-frames --src 10.0.0.2 --dst 10.0.0.98 --dport 7808 --count 3 --fragments 3 --size 200
+events=3 frames --src 10.0.0.2 --dst 10.0.0.98 --dport 7808 --count 3 --fragments 3 --size 200
 # the helper takes a line for one once it has seen the end of the line before; a command that is cut short it drops
 out 21 1 --protocol tcp --sport 49000 --seq 1000 --size 0
 back 21 49000 1 --protocol tcp --tcp-flags 18 --seq 5000 --ack 1001 --size 0
 out 21 1 --protocol tcp --tcp-flags 16 --sport 49000 --seq 1001 --ack 5001 --size 0
 out 21 1 --protocol tcp --tcp-flags 24 --sport 49000 --seq 1001 --ack 5001 --text $'USER a\n'
 out 21 3 --same --protocol tcp --tcp-flags 24 --sport 49000 --seq 1008 --ack 5001 --text 'PORT 1,2'
-out 7809 2 --sport 50000 --spread
-out 7809 3 --protocol tcp --sport 51000 --spread --size 0
-out 7899 9
+events=4 out 7809 2 --sport 50000 --spread
+events=4 out 7809 3 --protocol tcp --sport 51000 --spread --size 0
+events=0 out 7899 9
 out6 7801 3 --sport 41000 --spread
 out6 7801 2 --sport 42000 --bad-checksum
-out6 7804 2 --sport 45000
+first_alone out6 7804 2 --sport 45000
 frames --src fd00::99 --dst fd00::2 --dport 7801 --count 2 --protocol icmp --icmp-type 1 --quote 41000
 frames --src fd00::99 --dst fd00::2 --dport 7801 --count 2 --protocol icmp --icmp-type 1 --quote 49000
-wait_for 30 events_are all 103
 listed=$(connections 5),$(connections 6),$(connections 7),$(connections 8),$(connections 9),$(connections 11),$(connections 12),$(connections 13)
 
 # the table is full of one connection that nothing may push out
@@ -155,7 +153,6 @@ out 7802 1 --protocol tcp --tcp-flags 16 --sport 47000 --seq 1001 --ack 5001 --s
 read -r most < /proc/sys/net/netfilter/nf_conntrack_max
 echo 1 > /proc/sys/net/netfilter/nf_conntrack_max
 out 7807 7 --sport 48000 --spread
-wait_for 30 events_are all 113
 echo "$most" > /proc/sys/net/netfilter/nf_conntrack_max
 after_invalid=$(counter invalid) after_icmp_error=$(counter icmp_error) after_drop=$(counter drop)
 after_clashres=$(counter clashres)

@@ -26,7 +26,7 @@ records_are() { # NAME TYPE N
 
 # ---- one life a miss; packet, thread, latency, end ----
 
-misses=30
+misses=10
 of add-flow br-int 'priority=200,in_port=vp0,udp,tp_dst=7900,actions=output:nic0'
 of add-flow br-int 'priority=200,in_port=vp0,udp,tp_dst=7901,actions=drop'
 flows_delete

@@ -222,8 +222,8 @@ queue_verdict() {
 	is "path metrics: each of 60 finds those before it in the queue" \
 		"$(meter queue qdisc '"\(.depth_mean) \(.depth_max)"')" "29.5 59"
 	is "path metrics: the device's only queue" "$(jq -c '
-		select(.type == "queues" and .scope == "total" and .direction == "tx") | .queues' "$work/queue.json")" \
-		'[{"queue":0,"packets":60}]'
+		select(.type == "queues" and .scope == "total" and .direction == "tx") | .queues | map("\(.queue) \(.packets)")' "$work/queue.json")" \
+		'["0 60"]'
 }
 
 # ---- path rtt ----
