@@ -36,7 +36,7 @@ CORE_SANITIZED := $(patsubst src/%.c,$(B)/san/%.o,$(CORE_SOURCES))
 TRAFFIC := $(patsubst tests/traffic/%.c,$(B)/lab-bin/%,$(wildcard tests/traffic/*.c))
 KERNELS ?= 5.10 6.1 6.12 7
 
-.PHONY: all demo check check-built lab-built unit-tests fuzz packages-build packages-demo packages-all clean docs
+.PHONY: all demo demo-built demo-lab check check-built lab-built unit-tests fuzz packages-build packages-demo packages-all clean docs
 
 all: $(B)/netsonde
 
@@ -113,12 +113,20 @@ packages-demo:
 packages-all:
 	@packaging/packages install build test lab
 
+# as many jobs as CPUs, unless the caller says how many
+PARALLEL = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+
 demo: packages-demo
-	@$(MAKE) --no-print-directory $(B)/netsonde $(TRAFFIC)
+	+@$(PARALLEL) demo-built
 	@lab/demo
 
+demo-built: $(B)/netsonde $(TRAFFIC) demo-lab
+
+demo-lab:
+	@lab/demo build
+
 check: packages-all
-	@$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc)) check-built
+	+@$(PARALLEL) check-built
 	@tests/run
 
 check-built: $(B)/netsonde $(TRAFFIC) unit-tests lab-built

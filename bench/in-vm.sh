@@ -233,6 +233,8 @@ paths() {
 		path_consume path_drop
 	row path_least ovs none attach floor.bpf.o least_out least_queue least_xmit least_ovs least_actions \
 		least_consume least_drop
+	row path_timed ovs none attach floor.bpf.o timed_out timed_queue timed_xmit timed_ovs timed_actions \
+		timed_consume timed_drop
 	path path_all ovs ended=sent host-tx vp0
 	path path_match ovs ended=sent host-tx vp0 "${match[@]}"
 	path path_match_top ovs ended=sent host-tx vp0 "${match[@]}" --top 20

@@ -84,7 +84,7 @@ tools_stop() {
 	for name in "${!tool_pids[@]}"; do
 		tool_stop "$name"
 		is "ends in order: ${tool_args[$name]}" "$tool_status" 0 "$(tail -n 3 "$work/$name.err")"
-		is "lost nothing: ${tool_args[$name]}" "$(tool_number "$name" '.lost | tojson')" '{}'
+		is "lost nothing: ${tool_args[$name]}" "$(lost_by "$name")" '{}'
 		tool_lines "$name"
 	done
 }
@@ -125,6 +125,12 @@ tool_lines() { # NAME
 # A number from the tool's last lines: end (events, lost) or total (drops, shown...).
 tool_number() { # NAME JQ-EXPRESSION
 	grep -E "^[{]\"type\":\"(end|total)\"" "$work/$1.json" | jq -rs "add | ($2) // 0"
+}
+
+# What a tool says that it lost, but for hits that the kernel skipped (missed): it does not run a program that interrupts
+# itself, and of those a busy machine has a few. Where one tells in a count, that count is not what was sent.
+lost_by() { # NAME
+	tool_number "$1" '.lost | del(.missed) | tojson'
 }
 
 # Adds up the counts of the lines whose fields match: awk's condition on

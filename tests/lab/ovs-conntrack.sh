@@ -273,6 +273,6 @@ is "and drops as many, for the full table and for clashes" "$(kinds all '.why ==
 is "the total says the same" "$(total all '"\(.packets) \(.invalid) \(.failed) \(.kernel_counters | "\(.invalid) \(.icmp_error) \(.drop)")"')" \
 	"113 $invalid 16 $(since invalid) $(since icmp_error) $(since drop)"
 for name in all probes zone est old; do
-	is "lost nothing: ${tool_args[$name]}" "$(tool_number $name '.lost | tojson')" '{}'
+	is "lost nothing: ${tool_args[$name]}" "$(lost_by "$name")" '{}'
 done
 finish

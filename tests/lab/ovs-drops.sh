@@ -265,7 +265,7 @@ is "each row has a sentence" "$(jq -r 'select(.type == "row" and .meaning == nul
 is "each event's packet" "$(jq -r 'select(.type == "event" and .reason == "explicit_drop" and .dev == "w0") |
 	"\(.packet.udp.dst_port) \(.packet.ip.dst)"' "$work/each.json" | sort | uniq -c | xargs)" "21 7211 10.0.0.77"
 for name in sum each probes some stacks; do
-	is "lost nothing: ${tool_args[$name]}" "$(tool_number $name '.lost | tojson')" '{}'
+	is "lost nothing: ${tool_args[$name]}" "$(lost_by "$name")" '{}'
 done
 hidden=2
 ! has_types || hidden=1

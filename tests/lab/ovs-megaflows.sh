@@ -51,7 +51,7 @@ for name in all old probes; do
 		"true true vp0 handler true"
 	tool_stop $name
 	is "ends in order: ${tool_args[$name]}" "$tool_status" 0 "$(tail -n 3 "$work/$name.err")"
-	is "lost nothing: ${tool_args[$name]}" "$(tool_number $name '.lost | tojson')" '{}'
+	is "lost nothing: ${tool_args[$name]}" "$(lost_by "$name")" '{}'
 done
 is "the filter lets no other flow through" "$(records old event .packet.udp.dst_port | sort -u)" 7900
 is "a flow that drops is put, and its packet goes nowhere" \
@@ -378,5 +378,5 @@ tool_stop again
 is "ovs-vswitchd restarted: a flow before and one after it, by another process" \
 	"$(records again event '"\(.result) \(.upcall) \(.packet.udp.dst_port)"' | xargs) $(records again event .pid | sort -u | wc -l)" \
 	"ok true 7905 ok true 7905 2" "$(tail -n 3 "$work/again.json")"
-is "ovs-vswitchd restarted: nothing is lost" "$(tool_number again '.lost | tojson')" '{}'
+is "ovs-vswitchd restarted: nothing is lost" "$(lost_by again)" '{}'
 finish

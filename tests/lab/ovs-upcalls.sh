@@ -175,7 +175,7 @@ read -r _ missed lost _ <<< "$difference"
 names=("${!tool_pids[@]}")
 tools_end
 for name in "${names[@]}"; do
-	is "lost nothing: ${tool_args[$name]}" "$(tool_number "$name" '.lost | del(.missed) | tojson')" '{}'
+	is "lost nothing: ${tool_args[$name]}" "$(lost_by "$name")" '{}'
 done
 
 is "the report has the datapath's own numbers" \

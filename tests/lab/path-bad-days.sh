@@ -28,6 +28,20 @@ send() { # NETNS DST DPORT N [LABGEN OPTION...]
 	[ "$n" = "$4" ] || not_ok "$4 datagrams to port $3 sent" "labgen says '$n'"
 }
 
+# ovs-vswitchd may lose a packet that it was to send back: by others' counts, SEEN of SENT went on, to FATE
+with_lost() { # FATE SEEN SENT
+	jq -cn --arg fate "$1" --argjson seen "$2" --argjson lost $(($3 - $2)) \
+		'{($fate): $seen} + if $lost > 0 then {timed_out: $lost} else {} end'
+}
+
+no_ports() { # datagrams that found nobody in the namespaces behind vp0 and fw0
+	local node sum=0
+	for node in peer far; do
+		sum=$((sum + $(ip netns exec $node cat /proc/net/snmp | awk '$1 == "Udp:" { n = $3 } END { print n }')))
+	done
+	echo $sum
+}
+
 # Until nothing has come out of vp0 for a second
 peer_settle() {
 	local before=-1 now=0
@@ -46,11 +60,11 @@ drops_case() {
 	table inet lab {
 		chain input {
 			type filter hook input priority 0
-			udp dport 7302 drop
+			udp dport 7302 counter drop
 		}
 		chain forward {
 			type filter hook forward priority 0
-			udp dport 7302 drop
+			udp dport 7302 counter drop
 		}
 	}
 	END
@@ -92,6 +106,7 @@ drops_case() {
 		--sport 20000 --size 1400 > "$work/misses"
 	kill -CONT "$vswitchd"
 	peer_settle
+	nft_dropped=$(($(nft list table inet lab | sed -n 's/.* counter packets \([0-9]*\) .*/\1/p' | paste -sd+)))
 	nap 2.5 # the time out of those that nobody reads
 	misses_lost=$(($(lookups_lost ovs-system) - lost))
 	tools_end
@@ -112,13 +127,13 @@ drops_verdict() {
 		"$([ $fate = consumed ] || echo "21 $reason actions")"
 	seen=NETFILTER_DROP
 	[ "$LAB_KERNEL" != 5.10 ] || seen=null
-	expect_total nft "nft drop at input: 23 dropped" 23 0 '{"dropped":23}'
+	expect_total nft "nft drop at input: those that nft counts" 23 0 "$(with_lost dropped $nft_dropped 23)"
 	is "nft drop: its reason" \
-		"$(total nft '[.drops[] | "\(.count) \(.reason) \(.after)"] | join(", ")')" "23 $seen ip"
+		"$(total nft '[.drops[] | "\(.count) \(.reason) \(.after)"] | join(", ")')" "$nft_dropped $seen ip"
 	is "details: those that the OVS flow dropped" \
 		"$(fates each 7301)" "22 $fate $reason actions"
 	is "details: those that nft dropped" "$(fates each 7302)" \
-		"23 dropped ${seen/null/-} ip"
+		"$nft_dropped dropped ${seen/null/-} ip$([ $nft_dropped = 23 ] || echo " $((23 - nft_dropped)) timed_out - upcall")"
 	is "details: those that nobody read timed out" "$(fates each 7304)" "24 timed_out - socket"
 
 	balanced misses "a flood of misses"
@@ -178,6 +193,7 @@ small_case() {
 	nap 1
 	flood_dropped=$(tc -s -j qdisc show dev nic0 | jq ".[0].drops")
 
+	arrived=$(no_ports)
 	send '' 10.0.0.2 7313 30
 	ovs_end
 	ovs_begin
@@ -211,6 +227,7 @@ small_case() {
 	wait_for 30 ping -q -c 1 -W 1 10.0.0.2 > "$work/ping"
 	send '' 10.0.0.2 7313 33
 	nap 1
+	arrived=$(($(no_ports) - arrived))
 	tools_end
 	kill $sink
 	wait $sink
@@ -257,8 +274,9 @@ small_verdict() {
 	is "a module that went is named, once" \
 		"$(grep -c "module openvswitch was unloaded" "$work/restart.err")" \
 		"$([ "$LAB_KERNEL" = 5.10 ] && echo 1 || echo 0)" "$(< "$work/restart.err")"
-	is "Open vSwitch restarted, a NIC renamed, the datapath deleted: all began and ended" \
-		"$(total restart '"\(.begun) \(.ended) \(.not_ended)"')" '126 126 {}'
+	is "Open vSwitch restarted, a NIC renamed, the datapath deleted: all began, and those ended that arrived" \
+		"$(total restart '"\(.begun) \(.ended)"')" "126 $arrived" "$(total restart .)"
+	is "Open vSwitch restarted, a NIC renamed, the datapath deleted: nearly all arrived" "$((arrived >= 120))" 1 "$arrived"
 	balanced restart "Open vSwitch restarted, a NIC renamed, the datapath deleted"
 }
 

@@ -210,7 +210,7 @@ for name in pair rtt metrics gone; do
 	is "ends in order: ${tool_args[$name]}" "$tool_status" 0 "$(tail -n 3 "$work/$name.err")"
 	# what the kernel skipped, where one task was preempted inside a program, shows in the counts
 	is "lost nothing: ${tool_args[$name]}" \
-		"$(tool_number $name '.lost | del(.missed) | tojson')" '{}'
+		"$(lost_by "$name")" '{}'
 done
 kill $labgen_pid
 wait $labgen_pid

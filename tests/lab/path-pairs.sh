@@ -206,8 +206,8 @@ looks_case() {
 	up_together alike 7123 12
 	up_together labgen udp --df --same --dst 10.0.0.2 --dport 7122 --sport 31000 --count 2 \
 		> "$work/same"
-	# the same bytes again, now that there is a flow
-	send '' 10.0.0.2 7122 3 --df --same --sport 31000
+	# the same bytes again, one at a time: should the flow be gone already, each goes that way alone
+	send '' 10.0.0.2 7122 3 --df --same --sport 31000 --rate 4
 	nap 0.5
 	all_stop
 }

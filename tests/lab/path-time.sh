@@ -234,7 +234,7 @@ done
 for name in "${!tool_pids[@]}"; do
 	tool_wait "$name"
 	is "ends in order: ${tool_args[$name]}" "$tool_status" 0 "$(tail -n 3 "$work/$name.err")"
-	is "lost nothing: ${tool_args[$name]}" "$(tool_number "$name" '.lost | tojson')" '{}'
+	is "lost nothing: ${tool_args[$name]}" "$(lost_by "$name")" '{}'
 done
 
 upcall_verdict

@@ -25,7 +25,7 @@ tools_verdict() { # NAME...
 	tools_end "$@"
 	for name; do
 		# what the kernel skipped, where one task was preempted inside a program, shows in the counts
-		is "lost nothing: ${tool_args[$name]}" "$(tool_number "$name" '.lost | del(.missed) | tojson')" '{}'
+		is "lost nothing: ${tool_args[$name]}" "$(lost_by "$name")" '{}'
 	done
 }
 
