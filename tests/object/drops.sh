@@ -108,14 +108,15 @@ waiting() { # until the files hold the tools' start lines
 		done
 	done
 }
-pids=()
+pids=() files=()
 while IFS='|' read -r n options; do
 	[ -n "$n" ] || continue
+	files+=("$work/filter.${#pids[@]}")
 	# shellcheck disable=SC2086
-	"$netsonde" drop packets --json --no-stack --netns "sonde$$" $options > "$work/filter.${#pids[@]}" 2> "$work/err.${#pids[@]}" &
+	"$netsonde" drop packets --json --no-stack --netns "sonde$$" $options > "${files[-1]}" 2> "$work/err.${#pids[@]}" &
 	pids+=($!)
 done <<< "$filters"
-waiting "$work"/filter.*
+waiting "${files[@]}"
 frames() {
 	"$labgen" frames --netns "sonde$$" --dev s1 --src 10.66.0.2 --dst 10.66.0.1 --dst-mac 02:00:00:00:00:99 \
 		"$@" > "$work/sent"
