@@ -259,7 +259,6 @@ ovs() {
 	ping -c 2 10.0.0.2 > $work/ping
 	ovs-vsctl set Open_vSwitch . other_config:max-idle=3600000
 	[ -e /run/netns/host ] || ip netns attach host $$
-	base base_ovs ovs
 	ovs_drops
 	ovs_actions
 	ovs_upcalls
@@ -268,6 +267,7 @@ ovs() {
 
 # what is forwarded, and what the datapath drops
 ovs_drops() {
+	base base_ovs ovs
 	row drops_forwarded ovs drops=0 netsonde ovs drops --json --interval 1d
 	row drops_forwarded_miss ovs drops=0 netsonde ovs drops --json --interval 1d --dst-ip 192.0.2.1
 	NETSONDE_ATTACH=rt,kp,kr row drops_forwarded_kp ovs drops=0 netsonde ovs drops --json --interval 1d
@@ -282,6 +282,7 @@ ovs_drops() {
 
 # a packet of one flow with one action
 ovs_actions() {
+	base base_actions ovs
 	actions actions_other ovs events=0 --dst-ip 192.0.2.1
 	actions actions_port ovs events=0 --dst-port 7009
 	actions actions_dev ovs events=0 --dev nic0
@@ -297,6 +298,7 @@ actions() { # NAME TRAFFIC WHAT OPTIONS...
 ovs_upcalls() {
 	ovs-vsctl set Open_vSwitch . other_config:max-revalidator=3600000
 	ovs-ofctl add-flow br-int "priority=5,udp,in_port=LOCAL,tp_src=40000,actions=move:NXM_OF_UDP_DST[]->NXM_NX_REG0[0..15],set_field:20000->udp_dst,output:vp0"
+	base base_upcall_hit ovs
 	row upcalls_hit ovs none netsonde ovs upcalls --json --interval 1d
 	base base_upcall miss
 	row upcalls_miss miss none netsonde ovs upcalls --json --interval 1d
