@@ -56,7 +56,7 @@ peer_settle() {
 
 drops_case() {
 	local lost
-	nft -f - <<-'END'
+	nft -f - <<-'END' || not_ok "a table of nft" "not taken"
 	table inet lab {
 		chain input {
 			type filter hook input priority 0
