@@ -109,6 +109,9 @@ struct sonde_facts {
 };
 
 #define SONDE_BENIGN_MAX 24
+/* kernel text in pieces of 1 KiB, each of which has a bit, as have others by the same hash */
+#define SONDE_BENIGN_PIECE_BITS 10
+#define SONDE_BENIGN_PIECES 1024
 
 /** A range of kernel text; size 0: empty. */
 struct sonde_text {

@@ -13,9 +13,11 @@
 #include <linux/netlink.h>
 #include <linux/openvswitch.h>
 
-/* frees that are no loss, resolved from the running kernel's symbols by core/benign.c */
+/* frees that are no loss, resolved from the running kernel's symbols by tools/drop/meaning.c */
 const volatile struct sonde_benign benign_ranges[SONDE_BENIGN_MAX] = {};
 const volatile __u32 benign_count = 0;
+/* bits of the pieces of text in which they are: most drops are elsewhere, and cost no look at each range */
+const volatile __u64 benign_pieces[SONDE_BENIGN_PIECES / 64] = {};
 /* report them all the same */
 const volatile __u32 cfg_all = 0;
 
@@ -127,10 +129,13 @@ static __always_inline bool drop_is_message(enum sonde_access access, struct sk_
 
 static __always_inline bool drop_is_benign(enum sonde_access access, const struct drop *drop)
 {
+	const __u64 piece = drop->place >> SONDE_BENIGN_PIECE_BITS;
 	struct sk_buff *skb = drop->skb;
 
 	if (drop_is_message(access, skb))
 		return true;
+	if (!(benign_pieces[piece % SONDE_BENIGN_PIECES / 64] >> piece % 64 & 1))
+		return false;
 	for (__u32 i = 0; i < SONDE_BENIGN_MAX; i++) {
 		if (i >= benign_count)
 			break;

@@ -163,6 +163,8 @@ static const struct {
 	  "a list of packets was freed, mostly by a queue discipline: netsonde drop qdisc" },
 	{ "kfree_skb_list_reason",
 	  "a list of packets was freed, mostly by a queue discipline: netsonde drop qdisc" },
+	{ "skb_release_data",
+	  "a fragment, freed with the packet that it was put together to: what became of that counts" },
 	{ "enqueue_to_backlog",
 	  "the CPU's backlog is full: net.core.netdev_max_backlog, and is that CPU overloaded?" },
 	{ "tun_net_xmit",
@@ -230,6 +232,11 @@ static const struct {
 	{ "icmpv6_rcv", NULL, HANDLED_ICMP },
 	/* the peer's FIN, still in the queue of a socket that is destroyed; with data it is loss */
 	{ "sk_stream_kill_queues", "*", HANDLED_NOT, true },
+	/*
+	 * fragments in the list of the packet that they made (GRO has such lists too): that packet was delivered, or
+	 * counted where it was dropped. Before 6.3 a delivered one frees them as dropped.
+	 */
+	{ "skb_release_data", "*" },
 };
 
 bool frees_icmp6_as_dropped(const struct run *run, const struct hook_row *hook)
@@ -266,6 +273,7 @@ void drop_set(struct run *run)
 	uint64_t *ovs_actions_place = object_rodata(run, "ovs_actions_place");
 	struct sonde_benign *ranges = object_rodata(run, "benign_ranges");
 	uint32_t *count = object_rodata(run, "benign_count");
+	uint64_t *pieces = object_rodata(run, "benign_pieces");
 	struct ksym symbol;
 
 	if (ksym_lookup("do_execute_actions", &symbol))
@@ -287,5 +295,8 @@ void drop_set(struct run *run)
 			.handled = benign[i].handled,
 			.empty_only = benign[i].empty,
 		};
+		for (uint64_t piece = symbol.address >> SONDE_BENIGN_PIECE_BITS;
+		     piece <= (symbol.address + symbol.size - 1) >> SONDE_BENIGN_PIECE_BITS; piece++)
+			pieces[piece % SONDE_BENIGN_PIECES / 64] |= 1ULL << piece % 64;
 	}
 }
