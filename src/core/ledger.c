@@ -121,7 +121,7 @@ void ledger_print(struct run *run)
 	json_t *lost = json_object(), *held_back = json_object(), *cost = cost_json(run), *record;
 
 	losses_read(run, lost, held_back);
-	if (run->output_failed)
+	if (run->output_error)
 		goto out;
 	if (!run->json) {
 		if (run_prints_events(run))

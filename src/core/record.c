@@ -65,18 +65,22 @@ void record_text(const struct schema *schema, const void *data,
 	fputc('\n', to);
 }
 
-void record_flush(struct run *run)
+void record_output_failed(struct run *run, int error)
 {
-	if (run->output_failed || (!fflush(stdout) && !ferror(stdout)))
-		return;
-	run->output_failed = true;
+	run->output_error = error;
 	run->stop = true;
 	run->stopped_by = "output";
 }
 
+void record_flush(struct run *run)
+{
+	if (!run->output_error && (fflush(stdout) || ferror(stdout)))
+		record_output_failed(run, errno);
+}
+
 void record_print(struct run *run, json_t *record)
 {
-	if (!run->output_failed) {
+	if (!run->output_error) {
 		json_dumpf(record, stdout, JSON_COMPACT);
 		fputc('\n', stdout);
 	}

@@ -18,6 +18,8 @@ void record_json(const struct schema *schema, const void *data,
 void record_text(const struct schema *schema, const void *data,
 		 bool (*shown)(const struct run *, const struct field *), const struct run *run,
 		 FILE *to);
+/** Ends the run because standard output cannot be written: error is an errno. */
+void record_output_failed(struct run *run, int error);
 /** Writes the object as one line to stdout and frees it; notes a closed output in run. */
 void record_print(struct run *run, json_t *record);
 /** After text was printed: flushes and notes a closed output. */

@@ -239,9 +239,7 @@ static void wake(struct run *run, enum wakeup why, int fd, struct buffer *buffer
 		run->stopped_by = "signal";
 		break;
 	case WAKE_OUTPUT:
-		run->stop = true;
-		run->output_failed = true;
-		run->stopped_by = "output";
+		record_output_failed(run, EPIPE);
 		break;
 	}
 }
@@ -260,10 +258,11 @@ static int loop(struct run *run, int signals)
 	}
 	if (buffer)
 		fds[WAKE_EVENTS] = buffer_fd(buffer);
-	if (summary)
-		fds[WAKE_INTERVAL] = timer_open(run->interval_ns, run->interval_ns);
+	/* first, so that a last interval that ends with the run is reported by its end, and none of no length follows */
 	if (run->duration_ns)
 		fds[WAKE_DURATION] = timer_open(run->duration_ns, 0);
+	if (summary)
+		fds[WAKE_INTERVAL] = timer_open(run->interval_ns, run->interval_ns);
 	if (run->tool->tick)
 		fds[WAKE_TICK] = timer_open(1000000000, 1000000000);
 	for (int i = 0; i < WAKE_OUTPUT; i++)
@@ -471,8 +470,9 @@ static int attached(struct run *run, int signals)
 	start_print(run);
 	err = loop(run, signals);
 	ledger_print(run);
-	if (run->output_failed) {
-		run_error(run, "standard output was closed: stopped");
+	if (run->output_error) {
+		run_error(run, "cannot write to standard output, stopped: %s",
+			  run->output_error == EPIPE ? "its reader closed it" : strerror(run->output_error));
 		return EXIT_FAILED;
 	}
 	return err || run->failed ? EXIT_FAILED : EXIT_DONE;

@@ -183,7 +183,8 @@ struct run {
 	char why[256]; /* the last run_error() */
 	bool symbols_hidden; /* kernel.kptr_restrict */
 	bool failed; /* something that was asked for was not done: exit 1 */
-	bool stop, output_failed;
+	bool stop;
+	int output_error; /* errno of the write to standard output that failed; 0: none has */
 	const char *stopped_by;
 	void *state;
 };
