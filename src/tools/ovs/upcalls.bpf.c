@@ -64,6 +64,7 @@ struct thread {
 	__u64 switches; /* how often it had slept then */
 	__u32 id; /* 0: none */
 	__u32 first, next; /* of held, modulo HELD_MAX */
+	__u32 batch; /* of held: the first that it received since it last slept or answered */
 	__u32 cursor; /* of held: answers come in the order of messages, so the next one is from here on */
 	__u32 answering; /* it has answered since: what it receives next is another batch */
 	__u32 executing; /* one more than the index of the held one whose packet is in the kernel */
@@ -555,7 +556,7 @@ static __noinline int thread_enter(__u32 id)
 	thread = thread_at(id, oldest);
 	if (!thread)
 		return 0;
-	thread->first = thread->next = thread->cursor = 0;
+	thread->first = thread->next = thread->batch = thread->cursor = 0;
 	thread->answering = thread->executing = 0;
 	for (__u32 i = 0; i < SOCKETS; i++)
 		thread->sockets[i] = 0;
@@ -589,7 +590,7 @@ static __always_inline void thread_receives(struct thread *thread, __u64 now)
 	const __u64 switches = switches_here();
 
 	if (thread->answering || thread->switches != switches) {
-		thread->cursor = thread->next;
+		thread->batch = thread->cursor = thread->next;
 		thread->answering = 0;
 		thread->switches = switches;
 	}
@@ -763,24 +764,38 @@ static __always_inline int flow_command(void *ctx, const __u64 *args, enum sonde
 	return 0;
 }
 
+/* true if all that is left from at on is one packet that has not come back; a filter hides others */
+static __always_inline bool held_is_last(const struct thread *thread, __u32 at)
+{
+	return !flt.set && thread->next - at == 1 && !thread->held[at % HELD_MAX].executed;
+}
+
+static __always_inline __u32 held_by_look(struct thread *thread, struct genl_info *info, enum sonde_access access)
+{
+	const unsigned char *data = attribute_at(info, ATTR_PACKET_PACKET, access);
+	const __u64 look = data ? look_attribute(data) : 0;
+	__u32 index = look ? held_find(thread, look, false) : HELD_MAX;
+
+	/* ovs-vswitchd may have changed it */
+	if (index >= HELD_MAX && held_is_last(thread, thread->cursor))
+		index = thread->cursor % HELD_MAX;
+	return index;
+}
+
 /* ovs_packet_cmd_execute(skb, info): the packet comes back */
 static __always_inline int packet_returns(void *ctx, const __u64 *args, enum sonde_access access)
 {
 	struct thread *thread = thread_find(thread_id());
-	const unsigned char *data;
 	__u32 index;
-	__u64 look;
 
 	if (!thread)
 		return 0;
 	thread->executing = 0;
-	data = attribute_at((struct genl_info *)args[1], ATTR_PACKET_PACKET, access);
-	look = data ? look_attribute(data) : 0;
-	index = look ? held_find(thread, look, false) : HELD_MAX;
-	/* one that ovs-vswitchd has changed is known if the thread has no other, of which a filter hides some */
-	if (index >= HELD_MAX && !flt.set && thread->next - thread->cursor == 1 &&
-	    !thread->held[thread->cursor % HELD_MAX].executed)
-		index = thread->cursor % HELD_MAX;
+	/* the only one of its batch needs no look */
+	if (held_is_last(thread, thread->batch))
+		index = thread->batch % HELD_MAX;
+	else
+		index = held_by_look(thread, (struct genl_info *)args[1], access);
 	if (index >= HELD_MAX)
 		return 0;
 	thread->held[index].executed = 1;
