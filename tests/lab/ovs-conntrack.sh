@@ -95,9 +95,11 @@ of udp6,tp_dst=7804 'ct(commit,zone=8,nat(dst=[fd00::8]:6000))'
 of icmp6 'ct(zone=8)'
 ovs-appctl dpctl/flush-conntrack
 ovs-appctl dpctl/ct-set-limits zone=9,limit=2
-echo 0 > /proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal
-echo 1 > /proc/sys/net/netfilter/nf_conntrack_checksum
-echo 0 > /proc/sys/net/netfilter/nf_conntrack_tcp_loose
+# connections are counted at the end, on a slow machine too
+sysctl -qw net.netfilter.nf_conntrack_udp_timeout=3600
+sysctl -qw net.netfilter.nf_conntrack_tcp_be_liberal=0
+sysctl -qw net.netfilter.nf_conntrack_checksum=1
+sysctl -qw net.netfilter.nf_conntrack_tcp_loose=0
 
 tool_begin all ovs conntrack
 NETSONDE_ATTACH=kp,kr,rt NETSONDE_BUFFER=perf tool_begin probes ovs conntrack --host 10.0.0.2

@@ -40,6 +40,8 @@ bridges_up() {
 	ovs-vsctl add-br br-two -- add-port br-two w0 -- add-port br-int s0 -- set interface s0 type=internal
 	ovs-vsctl set Open_vSwitch . other_config:max-idle=3600000
 	ovs-appctl dpctl/ct-set-limits zone=9,limit=1
+	# the connection of the first packet to 7205 must still be there when the next come, on a slow machine too
+	sysctl -qw net.netfilter.nf_conntrack_udp_timeout=3600
 	ip link set s0 up
 	rules_add
 	# the packet that makes ovs-vswitchd install a flow is eaten by the upcall, not by the flow

@@ -206,16 +206,16 @@ thread_ran() { # how long vhost's thread has had a CPU until now, ns
 }
 
 # vhost's thread has CPU 1 and no other, and there a task runs that goes before it. All else is on
-# CPU 0.
+# CPU 0. The task asks the kernel for nothing: where it slept, vhost's thread would run.
 hold() {
-	rm -f "$work/go" "$work/holds"
+	rm -f "$work/holds"
 	# since 6.4 vhost's thread is one of QEMU's
 	taskset -apc 0 "$qemu" > "$work/taskset"
 	taskset -pc 1 "$vhost" > "$work/taskset"
 	taskset -pc 0 $$ > "$work/taskset"
 	# shellcheck disable=SC2016
 	chrt -f 50 taskset -c 1 bash -c 'echo > "$1/holds"
-		until [ -e "$1/go" ] || [ $SECONDS -ge 60 ]; do :; done' \
+		until [ $SECONDS -ge 60 ]; do :; done' \
 		hold "$work" &
 	holder=$!
 	wait_for 10 test -e "$work/holds"
@@ -225,7 +225,7 @@ hold() {
 let_go() { # OUT-OF-THE-TAP: until so many have come out
 	held_ran=$(($(thread_ran) - held_ran))
 	let_go_us=$(wall_us)
-	: > "$work/go"
+	kill "$holder"
 	come_out "$1"
 	wait "$holder"
 	taskset -apc 0,1 "$qemu" > "$work/taskset"
