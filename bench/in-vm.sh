@@ -296,10 +296,10 @@ actions() { # NAME TRAFFIC WHAT OPTIONS...
 
 # a packet that has a flow, and one that has none
 ovs_upcalls() {
-	ovs-vsctl set Open_vSwitch . other_config:max-revalidator=3600000
-	ovs-ofctl add-flow br-int "priority=5,udp,in_port=LOCAL,tp_src=40000,actions=move:NXM_OF_UDP_DST[]->NXM_NX_REG0[0..15],set_field:20000->udp_dst,output:vp0"
 	base base_upcall_hit ovs
 	row upcalls_hit ovs none netsonde ovs upcalls --json --interval 1d
+	ovs-vsctl set Open_vSwitch . other_config:max-revalidator=3600000
+	ovs-ofctl add-flow br-int "priority=5,udp,in_port=LOCAL,tp_src=40000,actions=move:NXM_OF_UDP_DST[]->NXM_NX_REG0[0..15],set_field:20000->udp_dst,output:vp0"
 	base base_upcall miss
 	row upcalls_miss miss none netsonde ovs upcalls --json --interval 1d
 	row upcalls_match miss miss.upcalls=sent netsonde ovs upcalls --json --interval 1d --protocol udp
