@@ -2,6 +2,7 @@
 # Everything goes to build/. A new tool is two files in src/tools/AREA/ and needs no edit here.
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
+.SECONDARY:
 
 B := build
 CC := gcc
@@ -9,6 +10,10 @@ CLANG := clang
 BPFTOOL := $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 TRIPLET := $(shell gcc -print-multiarch)
 BPF_ARCH := $(if $(findstring x86_64,$(TRIPLET)),x86,arm64)
+
+# a line for each file that is made; make V=1: each command
+Q := $(if $(V),,@)
+say = $(Q)printf '  %-8s %s\n' $(1) $@
 
 # rows of tables name only the members that they set
 WARNINGS := -Wall -Wextra -Werror -Wno-missing-field-initializers
@@ -41,33 +46,39 @@ KERNELS ?= 5.10 6.1 6.12 7
 all: $(B)/netsonde
 
 $(B)/netsonde: $(B)/netsonde.debug
-	strip -o $@ $<
+	$(call say,STRIP)
+	$(Q)strip -o $@ $<
 
 $(B)/netsonde.debug: $(OBJECTS)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(B)/obj/%.o: src/%.c | $(SKELETONS)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MD -MP -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(CFLAGS) -MD -MP -c -o $@ $<
 
 # BPF objects: strip the debug sections but .BTF and .BTF.ext, embed them compressed; and a header with the rodata layout
 define bpf_rules
 $(B)/bpf/$(2).bpf.o: $(1)
 	@mkdir -p $$(@D)
-	$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $$@ $$<
-	llvm-strip -g $$@
+	$$(call say,BPF)
+	$$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $$@ $$<
+	$$(Q)llvm-strip -g $$@
 endef
 $(foreach s,$(BPF_SOURCES),$(eval $(call bpf_rules,$(s),$(call bpf_name,$(s)))))
 
 $(B)/obj/%.gz.o: $(B)/bpf/%.bpf.o
 	@mkdir -p $(@D)
-	gzip -9nc $< > $(B)/bpf/$*.gz
-	cd $(B)/bpf && ld -r -b binary -z noexecstack -o ../obj/$*.gz.o $*.gz
+	$(call say,EMBED)
+	$(Q)gzip -9nc $< > $(B)/bpf/$*.gz
+	$(Q)cd $(B)/bpf && ld -r -b binary -z noexecstack -o ../obj/$*.gz.o $*.gz
 
 # of bpftool's header all but the bytes
 $(B)/skel/%.skel.h: $(B)/bpf/%.bpf.o
 	@mkdir -p $(@D)
-	{ printf '#include "abi/%s.h"\n' filter path types; \
+	$(call say,SKEL)
+	$(Q){ printf '#include "abi/%s.h"\n' filter path types; \
 	  $(BPFTOOL) gen skeleton $< name $* | awk '/^static inline const void .*elf_bytes.size_t .sz.$$/ { bytes = 1 } \
 		!bytes { print } /^}$$/ { bytes = 0 }'; \
 	  printf 'static inline const void *%s__elf_bytes(size_t *size)\n{\n' $*; \
@@ -78,11 +89,13 @@ $(B)/skel/%.skel.h: $(B)/bpf/%.bpf.o
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 $(B)/san/%.o: src/%.c | $(SKELETONS)
 	@mkdir -p $(@D)
-	$(CC) $(filter-out -O2,$(CFLAGS)) -O1 $(SANITIZE) -MD -MP -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(filter-out -O2,$(CFLAGS)) -O1 $(SANITIZE) -MD -MP -c -o $@ $<
 
 $(B)/tests/unit/%: tests/unit/%.c $(CORE_SANITIZED) $(EMBEDDED)
 	@mkdir -p $(@D)
-	$(CC) $(filter-out -O2,$(CFLAGS)) -O1 $(SANITIZE) -Isrc/bpf -MMD -MP -o $@ $< \
+	$(call say,CC)
+	$(Q)$(CC) $(filter-out -O2,$(CFLAGS)) -O1 $(SANITIZE) -Isrc/bpf -MMD -MP -o $@ $< \
 		$(filter-out $(B)/san/core/registry.o $(B)/san/core/run.o,$(CORE_SANITIZED)) $(EMBEDDED) -lcmocka $(LDLIBS)
 
 unit-tests: $(UNIT_TESTS)
@@ -92,7 +105,8 @@ FUZZ_SECONDS ?= 60
 ODP_SOURCES := $(wildcard src/odp/*.c)
 $(B)/fuzz/odp: tests/fuzz/odp.c $(ODP_SOURCES) $(wildcard src/odp/*.h)
 	@mkdir -p $(@D)
-	$(CLANG) -std=gnu11 -g -O1 -D_GNU_SOURCE $(WARNINGS) -Isrc -fsanitize=fuzzer,address,undefined \
+	$(call say,CLANG)
+	$(Q)$(CLANG) -std=gnu11 -g -O1 -D_GNU_SOURCE $(WARNINGS) -Isrc -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=all -o $@ tests/fuzz/odp.c $(ODP_SOURCES)
 
 fuzz: $(B)/fuzz/odp
@@ -102,7 +116,8 @@ fuzz: $(B)/fuzz/odp
 
 $(B)/lab-bin/%: tests/traffic/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -O2 -D_GNU_SOURCE $(WARNINGS) -static -o $@ $< -lpthread
+	$(call say,CC)
+	$(Q)$(CC) -std=gnu11 -O2 -D_GNU_SOURCE $(WARNINGS) -static -o $@ $< -lpthread
 
 packages-build:
 	@packaging/packages install build
