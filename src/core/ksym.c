@@ -207,6 +207,14 @@ bool ksym_lookup(const char *name, struct ksym *symbol)
 	return true;
 }
 
+void ksym_text(const char *name, struct sonde_text *text)
+{
+	struct ksym symbol;
+
+	if (ksym_lookup(name, &symbol))
+		*text = (struct sonde_text){ symbol.address, symbol.size };
+}
+
 bool ksym_is(const char *name, const char *function)
 {
 	const size_t length = strcspn(name, ".");

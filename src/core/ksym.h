@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "abi/types.h"
+
 struct ksym {
 	const char *name;
 	const char *module; /* NULL: vmlinux */
@@ -18,6 +20,8 @@ struct ksym {
 bool ksym_find(uint64_t address, struct ksym *symbol);
 /** ksym_lookup: the symbol of this exact name, vmlinux first. */
 bool ksym_lookup(const char *name, struct ksym *symbol);
+/** ksym_text: where the function of this exact name lies; text stays as it is if there is none. */
+void ksym_text(const char *name, struct sonde_text *text);
 /** ksym_is: true if the name is the function's, or that of a part which the compiler split off (NAME.cold). */
 bool ksym_is(const char *name, const char *function);
 /** ksym_each: calls visit with each symbol, by address. */

@@ -59,21 +59,34 @@ unsigned int option_groups(const struct tool *tool, struct option_group groups[O
 	return count;
 }
 
+static const struct {
+	const char *name;
+	uint64_t ns;
+} duration_units[] = {
+	{ "ns", 1 },
+	{ "us", 1000 },
+	{ "ms", 1000000 },
+	{ "s", NS_PER_SECOND },
+	{ "min", 60 * NS_PER_SECOND },
+	{ "m", 60 * NS_PER_SECOND },
+	{ "h", 3600 * NS_PER_SECOND },
+	{ "d", 86400 * NS_PER_SECOND },
+};
+#define DURATION_UNITS (sizeof(duration_units) / sizeof(duration_units[0]))
+
+/* in the largest unit of which it is a multiple */
+static const char *duration_text(uint64_t ns, char *text, size_t size)
+{
+	size_t i = DURATION_UNITS - 1;
+
+	while (ns % duration_units[i].ns)
+		i--;
+	snprintf(text, size, "%llu%s", (unsigned long long)(ns / duration_units[i].ns), duration_units[i].name);
+	return text;
+}
+
 int option_duration(const char *text, uint64_t unit_ns, uint64_t *ns)
 {
-	static const struct {
-		const char *name;
-		uint64_t ns;
-	} units[] = {
-		{ "ns", 1 },
-		{ "us", 1000 },
-		{ "ms", 1000000 },
-		{ "s", NS_PER_SECOND },
-		{ "m", 60 * NS_PER_SECOND },
-		{ "min", 60 * NS_PER_SECOND },
-		{ "h", 3600 * NS_PER_SECOND },
-		{ "d", 86400 * NS_PER_SECOND },
-	};
 	/* only these: strtod() alone would take hexadecimal and "1e9" too */
 	size_t length = strspn(text, "0123456789.");
 	char digits[32], *rest;
@@ -90,13 +103,13 @@ int option_duration(const char *text, uint64_t unit_ns, uint64_t *ns)
 	if (*end) {
 		size_t i;
 
-		for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-			if (!strcmp(units[i].name, end))
+		for (i = 0; i < DURATION_UNITS; i++) {
+			if (!strcmp(duration_units[i].name, end))
 				break;
 		}
-		if (i == sizeof(units) / sizeof(units[0]))
+		if (i == DURATION_UNITS)
 			return -EINVAL;
-		unit_ns = units[i].ns;
+		unit_ns = duration_units[i].ns;
 	}
 	value *= unit_ns;
 	if (value > 9e18)
@@ -134,8 +147,10 @@ static int duration_parse(const struct option_row *row, const char *text, uint64
 		return err;
 	}
 	if (*ns < row->min || *ns > row->max) {
-		snprintf(why, size, "must be %g s to %g s", (double)row->min / NS_PER_SECOND,
-			 (double)row->max / NS_PER_SECOND);
+		char least[16], most[16];
+
+		snprintf(why, size, "must be %s to %s", duration_text(row->min, least, sizeof(least)),
+			 duration_text(row->max, most, sizeof(most)));
 		return -ERANGE;
 	}
 	return 0;

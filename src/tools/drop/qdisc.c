@@ -36,16 +36,6 @@ static const struct option_row options[] = {
 	{ OPTION_END },
 };
 
-static void text_set(struct sonde_text *text, const char *function)
-{
-	struct ksym symbol;
-
-	if (!ksym_lookup(function, &symbol))
-		return;
-	text->start = symbol.address;
-	text->size = symbol.size;
-}
-
 /*
  * Functions that free what they drop while they dequeue: all of a module sch_*,
  * and of those built into the kernel the ones whose name says it. Inlining
@@ -120,8 +110,8 @@ static int configure(struct run *run)
 		return 0;
 	reason_each(reason_add, rodata);
 	if (!reason_count()) {
-		text_set(&rodata->list_free, "kfree_skb_list");
-		text_set(&rodata->transmit, "__dev_queue_xmit");
+		ksym_text("kfree_skb_list", &rodata->list_free);
+		ksym_text("__dev_queue_xmit", &rodata->transmit);
 	}
 	return 0;
 }

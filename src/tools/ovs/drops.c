@@ -67,14 +67,6 @@ static void place_add(const struct ksym *symbol, void *data)
 		rodata->ovs_places[rodata->ovs_place_count++] = (struct sonde_text){ symbol->address, symbol->size };
 }
 
-static void text_set(struct sonde_text *text, const char *function)
-{
-	struct ksym symbol;
-
-	if (ksym_lookup(function, &symbol))
-		*text = (struct sonde_text){ symbol.address, symbol.size };
-}
-
 static void places_set(struct ovs_drops__rodata *rodata)
 {
 	static const char *const outputs[] = { "do_execute_actions", "do_output", "ovs_vport_send",
@@ -83,13 +75,14 @@ static void places_set(struct ovs_drops__rodata *rodata)
 	rodata->ovs_place_count = 0;
 	ksym_each(place_add, rodata);
 	for (size_t i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++)
-		text_set(&rodata->output_places[i], outputs[i]);
-	text_set(&rodata->action_places[0], "do_execute_actions");
-	text_set(&rodata->action_places[1], "ovs_ct_execute");
-	text_set(&rodata->fragment_places[0], "ip_do_fragment");
-	text_set(&rodata->fragment_places[1], "ip6_fragment");
-	text_set(&rodata->internal_place, "internal_dev_recv");
-	text_set(&rodata->execute_place, "ovs_packet_cmd_execute");
+		ksym_text(outputs[i], &rodata->output_places[i]);
+	ksym_text("do_execute_actions", &rodata->action_places[0]);
+	rodata->ovs_actions_place = rodata->action_places[0].start;
+	ksym_text("ovs_ct_execute", &rodata->action_places[1]);
+	ksym_text("ip_do_fragment", &rodata->fragment_places[0]);
+	ksym_text("ip6_fragment", &rodata->fragment_places[1]);
+	ksym_text("internal_dev_recv", &rodata->internal_place);
+	ksym_text("ovs_packet_cmd_execute", &rodata->execute_place);
 }
 
 static void reasons_set(struct ovs_drops__rodata *rodata)
@@ -121,7 +114,6 @@ static int configure(struct run *run)
 	schema_load(bpf_object__btf(run->object), run->tool->row_values, &state->row_schema);
 	table_init(&state->interval, sizeof(struct ovs_drop_key), sums);
 	table_init(&state->total, sizeof(struct ovs_drop_key), sums);
-	drop_set(run);
 	places_set(rodata);
 	reasons_set(rodata);
 	if (rodata->ovs_place_count < sizeof(rodata->ovs_places) / sizeof(rodata->ovs_places[0]))
