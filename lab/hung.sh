@@ -25,6 +25,11 @@ hung_ask() {
 	wait "$reader" || true
 }
 
+# hung_answered RUN_DIR: true if the kernel took the interrupt
+hung_answered() {
+	grep -q NMI "$1/console.log"
+}
+
 # hung_report RUN_DIR: a line for each of QEMU's threads, each CPU and each task that is not the kernel's own
 hung_report() {
 	sed 's/^/QEMU thread /' "$1/threads"

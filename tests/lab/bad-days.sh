@@ -3,7 +3,6 @@
 # bad-days.sh: wrong words, missing kernel pieces, killed tools, hostile packets: one sentence, the right status, nothing left behind.
 # kernels: 5.10 6.1 6.12 7
 # topology: host
-# timeout: 900
 # seconds: 110
 
 . /share/lib.sh

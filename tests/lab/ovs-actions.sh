@@ -3,7 +3,6 @@
 # ovs-actions.sh: each packet's steps are those of the flows that it was given, in order; outputs are what devices count.
 # kernels: 5.10 6.1 6.12 7
 # topology: host
-# timeout: 600
 # seconds: 50
 
 . /share/lib.sh

@@ -3,7 +3,6 @@
 # ovs-conntrack.sh: each packet in a ct action is one record: zone, states, translation, and why it is invalid.
 # kernels: 5.10 6.1 6.12 7
 # topology: host
-# timeout: 300
 # seconds: 60
 
 . /share/lib.sh

@@ -3,7 +3,6 @@
 # ovs-drops.sh: each way to lose a packet in the datapath loses a number of its own; ovs drops says just those, and where.
 # kernels: 5.10 6.1 6.12 7
 # topology: none
-# timeout: 900
 # seconds: 60
 
 . /share/lib.sh

@@ -3,7 +3,6 @@
 # ovs-megaflows.sh: each miss is one life: text as ovs-dpctl prints it, times, packets, and who ended it.
 # kernels: 5.10 6.1 6.12 7
 # topology: host
-# timeout: 900
 # seconds: 120
 
 . /share/lib.sh

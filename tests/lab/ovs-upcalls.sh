@@ -3,7 +3,6 @@
 # ovs-upcalls.sh: upcalls and losses are those that the datapath counts; a stopped ovs-vswitchd shows as queueing.
 # kernels: 5.10 6.1 6.12 7
 # topology: host
-# timeout: 900
 # seconds: 60
 
 . /share/lib.sh

@@ -3,7 +3,6 @@
 # path-bad-days.sh: packets lost on their way, tables too small, Open vSwitch restarted, its datapath deleted, devices renamed: counted by name.
 # kernels: 5.10 6.1 6.12 7
 # topology: host
-# timeout: 900
 # seconds: 110
 
 . /share/lib.sh

@@ -3,7 +3,6 @@
 # path-guests.sh: from guest to guest by path pair, a guest's ping by path rtt, what it sends by path metrics; a tap renamed and deleted.
 # kernels: 6.1 6.12 7
 # topology: vm
-# timeout: 900
 # seconds: 90
 
 . /share/lib.sh

@@ -3,7 +3,6 @@
 # path-pairs.sh: no packet is taken for another: floods, equal looks, fragments, retransmits.
 # kernels: 5.10 6.1 6.12 7
 # topology: host
-# timeout: 900
 # seconds: 90
 
 . /share/lib.sh

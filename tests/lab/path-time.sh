@@ -3,7 +3,6 @@
 # path-time.sh: a delay of known size is seen in its stage and in no other, held to the application's own clock.
 # kernels: 5.10 6.1 6.12 7
 # topology: host
-# timeout: 900
 # seconds: 70
 
 . /share/lib.sh

@@ -3,7 +3,6 @@
 # path-tools.sh: packets that wait for a busy CPU, path rtt and path metrics held to ping and the devices, a bond's members.
 # kernels: 5.10 6.1 6.12 7
 # topology: host
-# timeout: 900
 # seconds: 100
 
 . /share/lib.sh

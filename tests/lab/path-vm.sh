@@ -3,7 +3,6 @@
 # path-vm.sh: what a guest receives and sends, stage by stage to vhost and its signal, held to what guest and tap count and to known delays.
 # kernels: 6.1 6.12 7
 # topology: vm
-# timeout: 900
 # seconds: 130
 
 . /share/lib.sh

@@ -3,7 +3,6 @@
 # path.sh: each packet that begins a path of the host ends it or is accounted for, and none is taken for another.
 # kernels: 5.10 6.1 6.12 7
 # topology: host
-# timeout: 900
 # seconds: 45
 
 . /share/lib.sh

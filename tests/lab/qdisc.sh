@@ -3,7 +3,6 @@
 # qdisc.sh: queues that overflow; the tools count what tc counts, and name the queue.
 # kernels: 5.10 6.1 6.12 7
 # topology: none
-# timeout: 900
 # seconds: 60
 
 . /share/lib.sh

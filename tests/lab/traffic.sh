@@ -3,7 +3,6 @@
 # traffic.sh: nothing reported where nothing is lost, one flow found among others, a flood counted to the last packet.
 # kernels: 5.10 6.1 6.12 7
 # topology: host
-# timeout: 900
 # seconds: 100
 
 . /share/lib.sh

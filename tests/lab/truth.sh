@@ -3,7 +3,6 @@
 # truth.sh: each kind of fault loses a number of packets of its own; the drop tools report just those.
 # kernels: 5.10 6.1 6.12 7
 # topology: none
-# timeout: 900
 # seconds: 90
 
 . /share/lib.sh
