@@ -6,6 +6,7 @@
 #include <linux/bpf.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "core/attach.h"
@@ -112,6 +113,24 @@ bool attach_has_fentry(void)
 bool attach_has_kprobe(void)
 {
 	return !access("/sys/bus/event_source/devices/kprobe/type", R_OK);
+}
+
+bool attach_preempts(void)
+{
+	struct utsname kernel;
+	FILE *file = fopen("/sys/kernel/debug/sched/preempt", "re");
+	char modes[64] = "";
+
+	/* "none voluntary (full) lazy": the one in brackets is used */
+	if (file) {
+		if (!fgets(modes, sizeof(modes), file))
+			*modes = '\0';
+		fclose(file);
+	}
+	if (*modes)
+		return strstr(modes, "(full)") || strstr(modes, "(lazy)");
+	/* one mode for ever, or no debugfs to ask */
+	return !uname(&kernel) && strstr(kernel.version, "PREEMPT");
 }
 
 bool attach_possible(const struct attach_kind *kind, const char *target, struct attach_where *where, const char **why)

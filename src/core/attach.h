@@ -44,5 +44,7 @@ int attach_module(const char *module);
 /** What the kernel can do at all; each asks the kernel once. */
 bool attach_has_fentry(void);
 bool attach_has_kprobe(void);
+/** True if this kernel takes a task off the CPU also while it is in the kernel, as Debian's does since 7. */
+bool attach_preempts(void);
 
 #endif

@@ -222,11 +222,6 @@ int object_map(const struct run *run, const char *name)
 	return map ? bpf_map__fd(map) : -1;
 }
 
-static bool forced_kind_is(const char *suffix, const char *kinds)
-{
-	return strstr(kinds, suffix) != NULL;
-}
-
 /* the first program of this hook and kind whose target exists */
 static struct bpf_program *program_find(struct run *run, const struct hook_row *hook,
 					const struct attach_kind *kind, struct attach_where *where, const char **why)
@@ -251,7 +246,7 @@ static struct bpf_program *program_find(struct run *run, const struct hook_row *
 static int hook_choose(struct run *run, const struct hook_row *hook)
 {
 	/* NETSONDE_ATTACH=kp: this kind where the hook has it, so that each variant can be tested */
-	const char *forced = getenv("NETSONDE_ATTACH"), *why = "no program for it";
+	const char *wanted = getenv("NETSONDE_ATTACH"), *why = "no program for it";
 	struct bpf_program *best = NULL;
 	const struct attach_kind *by = NULL;
 	struct attach_where where;
@@ -260,9 +255,11 @@ static int hook_choose(struct run *run, const struct hook_row *hook)
 		run->missing[run->missing_count++] = hook;
 		return 0;
 	}
-	for (int pass = forced ? 0 : 1; pass < 2 && !best; pass++) {
+	if (!wanted && hook->shared_by_tasks && attach_preempts())
+		wanted = "kp,kr";
+	for (int pass = wanted ? 0 : 1; pass < 2 && !best; pass++) {
 		for (const struct attach_kind *kind = attach_kinds; kind->suffix && !best; kind++) {
-			if (pass == 0 && !forced_kind_is(kind->suffix, forced))
+			if (pass == 0 && !strstr(wanted, kind->suffix))
 				continue;
 			best = program_find(run, hook, kind, &where, &why);
 			by = kind;

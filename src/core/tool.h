@@ -77,6 +77,11 @@ struct hook_row {
 	unsigned int tag; /* the tool's own, for wanted */
 	/** NULL, or a struct or variable that the kernel's types must have: without it the program sees nothing. */
 	const char *needs;
+	/**
+	 * Several tasks of one CPU run into it, not for each packet. Where the kernel may take one of them off the CPU
+	 * within the program, a trampoline skips it for the others until that one goes on; a kprobe is held there.
+	 */
+	bool shared_by_tasks;
 };
 
 enum scope {

@@ -860,13 +860,14 @@ static void finish(struct run *run)
 static const struct hook_row hooks[] = {
 	{ "upcall" },
 	{ "message" },
-	{ "put" },
-	{ "put_done" },
-	{ "set" },
-	{ "set_done" },
-	{ "delete" },
-	{ "delete_done" },
-	{ "execute", .optional = true, .without = "whether the packet of an upcall was sent on" },
+	{ "put", .shared_by_tasks = true },
+	{ "put_done", .shared_by_tasks = true },
+	{ "set", .shared_by_tasks = true },
+	{ "set_done", .shared_by_tasks = true },
+	{ "delete", .shared_by_tasks = true },
+	{ "delete_done", .shared_by_tasks = true },
+	{ "execute", .optional = true, .shared_by_tasks = true,
+	  .without = "whether the packet of an upcall was sent on" },
 	{ NULL },
 };
 

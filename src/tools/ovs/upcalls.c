@@ -525,10 +525,10 @@ static const struct hook_row hooks[] = {
 	/* no program: what the return of a function does not tell without its types */
 	{ "unsent", .optional = true, .wanted = socket_wanted,
 	  .without = "upcalls that nobody is there for (ENOTCONN): their device and kind, and with a filter all of them" },
-	{ "receive" },
-	{ "put" },
-	{ "execute" },
-	{ "execute_done" },
+	{ "receive", .shared_by_tasks = true },
+	{ "put", .shared_by_tasks = true },
+	{ "execute", .shared_by_tasks = true },
+	{ "execute_done", .shared_by_tasks = true },
 	{ NULL },
 };
 
