@@ -18,6 +18,7 @@ drops() { # NAME
 answered() { # WHAT COMMAND...: all of it, or the case proves nothing
 	local what=$1 said
 	shift
+	echo "# $what" # where a machine hangs, this is what it was at
 	if ! said=$("$@" 2>&1); then
 		not_ok "clean traffic: $what" "$said"
 	fi

@@ -30,6 +30,9 @@
 #define FRAME_MAX 65536
 #define TAGS_MAX 8
 #define ANSWER_TIMEOUT_MS 5000
+#define UNANSWERED_MAX 10 /* in a row: nobody is there, and the others need not be tried */
+#define TCP_TIMEOUT_S 120
+#define STOP_LOOK_S 1 /* a signal that comes just before a call that waits is seen this much later */
 
 struct endpoint {
 	int family; /* 0: not given */
@@ -534,6 +537,15 @@ static int open_sender(int type)
 			   opt.have_sport || opt.spread ? opt.sport : 0);
 }
 
+/* calls that wait for what comes in, or for room to send, fail with EAGAIN after so long; 0: never */
+static void wait_at_most(int fd, unsigned int seconds)
+{
+	struct timeval wait = { .tv_sec = seconds };
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
+}
+
 static int open_listener(int type)
 {
 	struct endpoint any = { .family = AF_INET6 }; /* takes IPv4 too */
@@ -543,6 +555,7 @@ static int open_listener(int type)
 		die("--rcvbuf %lu: %s", opt.rcvbuf, strerror(errno));
 	if (type == SOCK_STREAM && listen(fd, 64))
 		die("listen: %s", strerror(errno));
+	wait_at_most(fd, STOP_LOOK_S);
 	printf("{\"listening\":%lu}\n", opt.port);
 	fflush(stdout);
 	return fd;
@@ -656,7 +669,7 @@ static int run_udp(void)
 	static struct frame datagram;
 	struct sockaddr_storage to;
 	struct tally tally = { 0 };
-	unsigned long answered = 0;
+	unsigned long answered = 0, unanswered = 0;
 	int fd = open_udp();
 	socklen_t length = socket_address(&opt.dst, opt.dport, &to);
 
@@ -685,8 +698,14 @@ static int run_udp(void)
 		if (opt.stamps)
 			stamp.port = local_port(fd);
 		stamp_keep(&stamp);
-		if (opt.answers)
-			answered += answer_arrives(fd, tally.sent);
+		if (!opt.answers)
+			continue;
+		if (answer_arrives(fd, tally.sent)) {
+			answered++;
+			unanswered = 0;
+		} else if (++unanswered == UNANSWERED_MAX) {
+			die("datagrams %lu to %lu: no answers", tally.sent - UNANSWERED_MAX + 1, tally.sent);
+		}
 	}
 	stamps_print();
 	if (opt.answers)
@@ -703,7 +722,11 @@ static void sink_sleep(int fd)
 	struct timespec late = { opt.late / 1000, opt.late % 1000 * 1000000 };
 	struct pollfd wait = { .fd = fd, .events = POLLIN };
 
-	if (opt.late && poll(&wait, 1, 0) == 0 && poll(&wait, 1, -1) == 1)
+	if (!opt.late || poll(&wait, 1, 0) != 0)
+		return;
+	while (!stopping && poll(&wait, 1, STOP_LOOK_S * 1000) != 1)
+		;
+	if (!stopping)
 		nanosleep(&late, NULL);
 }
 
@@ -714,7 +737,7 @@ static int run_sink(void)
 	unsigned long received = 0;
 
 	while (opt.hold && !stopping)
-		pause();
+		sleep(STOP_LOOK_S);
 	while (!stopping) {
 		struct sockaddr_storage from;
 		socklen_t from_length = sizeof(from);
@@ -727,7 +750,7 @@ static int run_sink(void)
 		stamp.from = wall_ns();
 		length = recvfrom(fd, datagram, sizeof(datagram), 0, (void *)&from, &from_length);
 		if (length < 0)
-			continue; /* interrupted: the loop's condition decides */
+			continue; /* interrupted, or nothing came: the loop's condition decides */
 		stamp.until = wall_ns();
 		received++;
 		if (opt.stamps && length >= STAMPED_MIN) {
@@ -782,6 +805,7 @@ static int run_tcp(void)
 		socklen_t length = socket_address(&opt.dst, opt.dport, &to);
 
 		pace(opened);
+		wait_at_most(fd, TCP_TIMEOUT_S);
 		if (connect(fd, (void *)&to, length))
 			die("connection %lu: %s", opened, strerror(errno));
 		request.length = 0;
@@ -808,6 +832,7 @@ static int run_tcp_echo(void)
 		if (fd < 0)
 			continue;
 		accepted++;
+		wait_at_most(fd, TCP_TIMEOUT_S);
 		while ((n = read(fd, bytes, sizeof(bytes))) > 0 && write_all(fd, bytes, n))
 			;
 		close(fd);
