@@ -88,10 +88,8 @@ static int configure(struct run *run)
 {
 	struct ovs_conntrack__rodata *rodata = RODATA(run);
 
-	if (datapath_family(OVS_PACKET_FAMILY) < 0) {
-		run_error(run, "Open vSwitch's kernel module is not loaded: there are no ct actions to see");
+	if (!datapath_is_there(run, "ct actions"))
 		return -ENOSYS;
-	}
 	if (rodata->cfg_state & (OVS_CS_F_SRC_NAT | OVS_CS_F_DST_NAT) && !has_types()) {
 		run_error(run, "--state with snat or dnat: the openvswitch module has no types here");
 		return -ENOSYS;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/tool.h"
 #include "odp/attr.h"
 #include "tools/ovs/datapath.h"
 
@@ -94,6 +95,14 @@ int datapath_family(const char *name)
 	memcpy(question.more + NLA_HDRLEN, name, strlen(name) + 1);
 	err = ask(&question, NLA_ALIGN(attr.nla_len), family_take, &family);
 	return err ? err : family;
+}
+
+bool datapath_is_there(struct run *run, const char *unseen)
+{
+	if (datapath_family(OVS_DATAPATH_FAMILY) >= 0)
+		return true;
+	run_error(run, "Open vSwitch's kernel module is not loaded: there are no %s to see", unseen);
+	return false;
 }
 
 static struct port *port_find(uint32_t datapath, uint32_t number)

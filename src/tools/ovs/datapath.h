@@ -7,8 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct run;
+
 /** The number of a generic netlink family (linux/openvswitch.h), or -ENOENT: the module is not loaded. */
 int datapath_family(const char *name);
+/** True if that module is loaded; else says that it is not, and that so there is nothing of this kind to see. */
+bool datapath_is_there(struct run *run, const char *unseen);
 /**
  * The name of a port of the datapath with this ifindex, or NULL. Names are kept; a number that is not known is
  * asked for, but not more often than once in 100 ms.

@@ -103,6 +103,8 @@ static int configure(struct run *run)
 	struct ovs_drops__rodata *rodata = RODATA(run);
 	struct state *state = run->state;
 
+	if (!datapath_is_there(run, "drops"))
+		return -ENOSYS;
 	if (!run->top)
 		run->top = 100;
 	if (!run->each && (rodata->cfg_rate || rodata->cfg_sample)) {

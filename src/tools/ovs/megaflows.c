@@ -823,15 +823,12 @@ static void drained(struct run *run)
 static int configure(struct run *run)
 {
 	struct state *state = run->state;
-	int packets = datapath_family(OVS_PACKET_FAMILY), flows = datapath_family(OVS_FLOW_FAMILY);
 
 	state->upcalls_end = &state->upcalls;
-	if (packets < 0 || flows < 0) {
-		run_error(run, "Open vSwitch's kernel module is not loaded: there are no flows to see");
+	if (!datapath_is_there(run, "flows"))
 		return -ENOSYS;
-	}
-	RODATA(run)->cfg_packet_family = packets;
-	RODATA(run)->cfg_flow_family = flows;
+	RODATA(run)->cfg_packet_family = datapath_family(OVS_PACKET_FAMILY);
+	RODATA(run)->cfg_flow_family = datapath_family(OVS_FLOW_FAMILY);
 	return 0;
 }
 
