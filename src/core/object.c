@@ -246,7 +246,7 @@ static struct bpf_program *program_find(struct run *run, const struct hook_row *
 static int hook_choose(struct run *run, const struct hook_row *hook)
 {
 	/* NETSONDE_ATTACH=kp: this kind where the hook has it, so that each variant can be tested */
-	const char *wanted = getenv("NETSONDE_ATTACH"), *why = "no program for it";
+	const char *kinds = getenv("NETSONDE_ATTACH"), *why = "no program for it";
 	struct bpf_program *best = NULL;
 	const struct attach_kind *by = NULL;
 	struct attach_where where;
@@ -255,11 +255,11 @@ static int hook_choose(struct run *run, const struct hook_row *hook)
 		run->missing[run->missing_count++] = hook;
 		return 0;
 	}
-	if (!wanted && hook->shared_by_tasks && attach_preempts())
-		wanted = "kp,kr";
-	for (int pass = wanted ? 0 : 1; pass < 2 && !best; pass++) {
+	if (!kinds && hook->shared_by_tasks && attach_preempts())
+		kinds = "kp,kr";
+	for (int pass = kinds ? 0 : 1; pass < 2 && !best; pass++) {
 		for (const struct attach_kind *kind = attach_kinds; kind->suffix && !best; kind++) {
-			if (pass == 0 && !strstr(wanted, kind->suffix))
+			if (pass == 0 && !strstr(kinds, kind->suffix))
 				continue;
 			best = program_find(run, hook, kind, &where, &why);
 			by = kind;
