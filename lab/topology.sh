@@ -192,7 +192,7 @@ guest_up() {
 		echo $! > "$g/qemu.pid"
 		guest_watch "$g" &
 		if lab_wait 20 guest_started "$g" && guest_alive "$g" &&
-		   queues=$(LAB_GUEST_TIMEOUT=120 guest_run "$n" 'cat /run/queues'); then
+		   queues=$(LAB_GUEST_TIMEOUT=$((30 + 30 * i)) guest_run "$n" 'cat /run/queues'); then
 			break
 		fi
 		kill -9 "$(< "$g/qemu.pid")" 2> /dev/null
