@@ -133,6 +133,18 @@ lost_by() { # NAME
 	tool_number "$1" '.lost | del(.missed) | tojson'
 }
 
+# Numbers as seen, or as wanted where each is at most so much smaller as the tool says that hits were skipped: for one
+# that has nothing but kprobes, which the kernel skips on a CPU where another tool's is running.
+near() { # NAME SEEN WANTED
+	awk -v seen="$2" -v wanted="$3" -v missed="$(tool_number "$1" '.lost.missed // 0')" 'BEGIN {
+		right = split(seen, s, " ") == (n = split(wanted, w, " "))
+		for (i = 1; i <= n; i++)
+			if (s[i] != w[i] && (s[i] w[i] !~ /^[0-9]+$/ || s[i] > w[i] || s[i] + missed < w[i]))
+				right = 0
+		print right ? wanted : seen
+	}'
+}
+
 # Adds up the counts of the lines whose fields match: awk's condition on
 # $1 count, $2 mark, $3 reason, $4 function, $5 device, $6 VLANs, $7 stack.
 lines_sum() { # NAME AWK-CONDITION
