@@ -119,6 +119,13 @@ static bool has_kprobe(char *detail, size_t size)
 	return attach_has_kprobe();
 }
 
+static bool has_no_preemption(char *detail, size_t size)
+{
+	(void)detail;
+	(void)size;
+	return !attach_preempts();
+}
+
 static bool has_kprobe_multi(char *detail, size_t size)
 {
 	const struct bpf_insn code[] = {
@@ -238,6 +245,8 @@ const struct feature features[] = {
 	  "only tracepoints and fentry can be used: CONFIG_KPROBE_EVENTS" },
 	{ "kprobe_multi", "multi-kprobes", has_kprobe_multi,
 	  "no tool needs them yet (CONFIG_FPROBE, since 5.18)" },
+	{ "no_preemption", "tasks that keep their CPU", has_no_preemption,
+	  "a task that loses it within a program keeps the program from others there: a run's end says how often" },
 	{ "ring_buffer", "ring buffer", has_ring_buffer,
 	  "events go through a perf buffer, a copy more each (before 5.8)" },
 	{ "bpf_stats", "BPF run-time statistics", has_stats, "--cost does not work (before 5.8)" },

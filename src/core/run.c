@@ -441,6 +441,17 @@ static int prepare(struct run *run, int argc, char **argv)
 	return err ? status_of(err) : -1;
 }
 
+/* status, if what was written has come out */
+static int output_status(struct run *run, int status)
+{
+	record_flush(run);
+	if (!run->output_error)
+		return status;
+	run_error(run, "cannot write to standard output, stopped: %s",
+		  run->output_error == EPIPE ? "its reader closed it" : strerror(run->output_error));
+	return EXIT_FAILED;
+}
+
 /* Returns an exit status. */
 static int attached(struct run *run, int signals)
 {
@@ -470,12 +481,7 @@ static int attached(struct run *run, int signals)
 	start_print(run);
 	err = loop(run, signals);
 	ledger_print(run);
-	if (run->output_error) {
-		run_error(run, "cannot write to standard output, stopped: %s",
-			  run->output_error == EPIPE ? "its reader closed it" : strerror(run->output_error));
-		return EXIT_FAILED;
-	}
-	return err || run->failed ? EXIT_FAILED : EXIT_DONE;
+	return output_status(run, err || run->failed ? EXIT_FAILED : EXIT_DONE);
 }
 
 static int signals_open(void)
@@ -492,7 +498,7 @@ static int signals_open(void)
 
 int run_init(struct run *run, const struct tool *tool)
 {
-	*run = (struct run){ .tool = tool, .stats_fd = -1, .stopped_by = "" };
+	*run = (struct run){ .tool = tool, .called = tool->name, .stats_fd = -1, .stopped_by = "" };
 	snprintf(run->command, sizeof(run->command), "%s%s%s", tool->area, *tool->area ? " " : "",
 		 tool->name);
 	run->state = calloc(1, tool->state_size ? tool->state_size : 1);
@@ -514,7 +520,7 @@ static int run_command(struct run *run, int argc, char **argv)
 	if (option_parse(run, argc, argv))
 		return EXIT_USAGE;
 	if (!run->help)
-		return run->tool->main(run);
+		return output_status(run, run->tool->main(run));
 	option_help(run, stdout);
 	return EXIT_DONE;
 }

@@ -303,8 +303,7 @@ static int list_each(struct run *run, const char *option, const char *list,
 static int path_choose(struct run *run)
 {
 	struct path_run *state = run->state;
-	const char *called = run->called ? run->called : "";
-	bool vm = !strncmp(called, "vm", 2) || (state->vm && strncmp(called, "system", 6));
+	bool vm = !strncmp(run->called, "vm", 2) || (state->vm && strncmp(run->called, "system", 6));
 	char name[16];
 
 	if (state->path && state->direction) {

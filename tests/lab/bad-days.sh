@@ -29,6 +29,22 @@ expect_nothing_left() { # TITLE: the kernel frees them a grace period later
 	is "nothing stays attached: $1" "$(left_behind)" ""
 }
 
+# ---- what there is on this host, and nothing is made of it that was not there ----
+
+doctor_case() {
+	local before dead
+	before=$(cut -d' ' -f1 /proc/modules | sort)
+	netsonde doctor --json > "$work/doctor.json"
+	is "doctor ends well" "$?" 0
+	is "doctor loads no module" "$(cut -d' ' -f1 /proc/modules | sort)" "$before"
+	is "doctor names each tool" "$(jq -r 'select(.type == "tool") | .name' "$work/doctor.json" | sort | paste -sd,)" \
+		"$(netsonde --help | sed -n 's/^  \([a-z]\{1,\} [a-z]\{1,\}\)  .*/\1/p' | sort | paste -sd,)"
+	# vhost_net is not loaded in this topology
+	dead=$(jq -r 'select(.type == "tool" and .works == false) | .name' "$work/doctor.json")
+	is "doctor: all work but for what needs a guest" "$dead" "path pair" \
+		"$(jq -c 'select(.works == false) | [.name, .why]' "$work/doctor.json")"
+}
+
 # ---- refusals ----
 
 # A refusal: that exit status, one sentence on stderr that matches, nothing on stdout.
@@ -215,6 +231,7 @@ hostile_case() {
 
 bpftool -j prog show | jq -r '.[].id' | sort > "$work/progs"
 bpftool -j link show | jq -r '.[].id' | sort > "$work/links"
+doctor_case
 words_case
 ends_case
 old_names_case

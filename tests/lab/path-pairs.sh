@@ -295,6 +295,8 @@ handlers_case() {
 
 handlers_verdict() {
 	# a busy machine may lose upcalls; by fentry the kernel would skip some that come back, where it preempts
+	is "doctor: this kernel preempts" \
+		"$(netsonde doctor --json | jq -r 'select(.feature == "no_preemption") | .has')" false
 	is "handlers that take the CPU from each other: ended are those that the applications have" \
 		"$(total turns '"\(.begun) \(.ended) \(.lost_by_us)"')" \
 		"2000 $(($(received 7141) + $(received 7142))) 0" "$(ledger turns)"

@@ -261,6 +261,10 @@ judge_sums() { # NAME
 		"$(tool_number "$1" .drops) $(lines_sum "$1" 1)" "$all $all"
 }
 
+# to ask the kernel for Open vSwitch's netlink families would load its module
+netsonde doctor > "$work/doctor"
+is "doctor ends well where nothing is loaded" "$?" 0
+is "doctor loads no module" "$(grep -c ^openvswitch /proc/modules)" 0
 ovs_up && peer_veth && neigh_settle --static > "$work/settle" || exit 1
 faults_inject
 

@@ -130,6 +130,8 @@ is "doctor --json is JSON" "$("$netsonde" doctor --json | jq -s 'length > 0')" t
 is "a full disk is not taken for success" "$?" 1 "$(cat "$work/err")"
 "$netsonde" drop packets --schema > /dev/full 2> "$work/err"
 is "a full disk is not taken for success: --schema" "$?" 1 "$(cat "$work/err")"
+"$netsonde" doctor --json 2> "$work/err" | true
+is "a reader that has gone is told as such" "$(grep -c "its reader closed it$" "$work/err")" 1 "$(cat "$work/err")"
 for form in "" --json; do
 	timeout 60 "$netsonde" drop stacks --interval 1 $form > /dev/full 2> "$work/err"
 	is "a full disk ends a run $form" "$? $(grep -c "standard output, stopped: No space left" "$work/err")" "1 1" \

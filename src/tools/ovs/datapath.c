@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/feature.h"
 #include "core/tool.h"
 #include "odp/attr.h"
 #include "tools/ovs/datapath.h"
@@ -91,6 +92,9 @@ int datapath_family(const char *name)
 	const struct nlattr attr = { NLA_HDRLEN + strlen(name) + 1, CTRL_ATTR_FAMILY_NAME };
 	int family = -ENOENT, err;
 
+	/* to ask for a family that is not there would load its module */
+	if (!feature_module("openvswitch"))
+		return -ENOENT;
 	memcpy(question.more, &attr, sizeof(attr));
 	memcpy(question.more + NLA_HDRLEN, name, strlen(name) + 1);
 	err = ask(&question, NLA_ALIGN(attr.nla_len), family_take, &family);
