@@ -26,11 +26,11 @@ BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 $(WARNINGS) -Wno-unused-par
 	-D__TARGET_ARCH_$(BPF_ARCH) -Isrc -Isrc/bpf -I/usr/include/$(TRIPLET)
 
 # src/tools/drop/stacks.bpf.c -> drop_stacks, src/path/engine.bpf.c -> engine
-bpf_name = $(patsubst %.bpf.c,%,$(subst /,_,$(patsubst src/path/%,%,$(patsubst src/tools/%,%,$(1)))))
-BPF_SOURCES := $(wildcard src/tools/*/*.bpf.c src/path/*.bpf.c)
+bpf_name = $(patsubst %.bpf.c,%,$(subst /,_,$(patsubst src/core/%,%,$(patsubst src/path/%,%,$(patsubst src/tools/%,%,$(1))))))
+BPF_SOURCES := $(wildcard src/tools/*/*.bpf.c src/path/*.bpf.c src/core/*.bpf.c)
 TOOL_SOURCES := $(wildcard src/tools/*/*.c src/path/*.c)
 TOOL_SOURCES := $(filter-out %.bpf.c,$(TOOL_SOURCES))
-CORE_SOURCES := $(wildcard src/core/*.c src/odp/*.c)
+CORE_SOURCES := $(filter-out %.bpf.c,$(wildcard src/core/*.c src/odp/*.c))
 BPF_NAMES := $(foreach s,$(BPF_SOURCES),$(call bpf_name,$(s)))
 SKELETONS := $(BPF_NAMES:%=$(B)/skel/%.skel.h)
 EMBEDDED := $(BPF_NAMES:%=$(B)/obj/%.gz.o)

@@ -51,16 +51,3 @@ json_t *cost_json(const struct run *run)
 	}
 	return rows;
 }
-
-uint64_t cost_missed(const struct run *run)
-{
-	uint64_t missed = 0;
-
-	for (unsigned int i = 0; i < run->probe_count; i++) {
-		struct bpf_prog_info info;
-
-		if (program_info(&run->probes[i], &info))
-			missed += info.recursion_misses;
-	}
-	return missed;
-}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* cost.h: what the probes cost, and what the kernel says that they missed. */
+/* cost.h: what the probes cost. */
 #ifndef NETSONDE_CORE_COST_H
 #define NETSONDE_CORE_COST_H
 
@@ -9,7 +9,5 @@
 int cost_start(struct run *run);
 /** cost_json: array of {hook, by, target, hits, ns_per_hit, cpu_share}; NULL without --cost. */
 json_t *cost_json(const struct run *run);
-/** Hits that the kernel did not run a program for because it was running on that CPU already (since 5.12). */
-uint64_t cost_missed(const struct run *run);
 
 #endif

@@ -44,7 +44,7 @@ static const struct {
 	{ "devices", "device names that found their table full" },
 	{ "seen", "seen packets that found their table full" },
 	{ "messages", "upcalls forgotten before a thread received them: too many were under way" },
-	{ "missed", "hits that the kernel skipped because a program was running on that CPU" },
+	{ "missed", "hits that the kernel skipped because a program or a kprobe was running on that CPU" },
 };
 
 #define MEANINGS (sizeof(meanings) / sizeof(meanings[0]))
@@ -92,7 +92,6 @@ static void losses_read(const struct run *run, json_t *lost, json_t *held_back)
 {
 	const struct btf *btf = bpf_object__btf(run->object);
 	int id = btf__find_by_name_kind(btf, "sonde_loss", BTF_KIND_ENUM);
-	uint64_t missed;
 
 	if (id >= 0) {
 		const struct btf_type *type = btf__type_by_id(btf, id);
@@ -111,9 +110,8 @@ static void losses_read(const struct run *run, json_t *lost, json_t *held_back)
 						    name, json_integer(count));
 		}
 	}
-	missed = cost_missed(run);
-	if (missed)
-		json_object_set_new(lost, "missed", json_integer(missed));
+	if (run->missed)
+		json_object_set_new(lost, "missed", json_integer(run->missed));
 }
 
 void ledger_print(struct run *run)

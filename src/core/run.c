@@ -23,6 +23,7 @@
 #include "core/kbtf.h"
 #include "core/ksym.h"
 #include "core/ledger.h"
+#include "core/missed.h"
 #include "core/module.h"
 #include "core/object.h"
 #include "core/option.h"
@@ -246,7 +247,7 @@ static void wake(struct run *run, enum wakeup why, int fd, struct buffer *buffer
 
 static int loop(struct run *run, int signals)
 {
-	int fds[WAKE_OUTPUT + 1] = { -1, -1, -1, -1, signals, STDOUT_FILENO }, none = 0;
+	int fds[WAKE_OUTPUT + 1] = { -1, -1, -1, -1, signals, STDOUT_FILENO }, none = 0, err;
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
 	struct buffer *buffer = buffer_open(run, run_event, &none);
 	bool summary = !run_prints_events(run), interval_ended = false;
@@ -285,6 +286,9 @@ static int loop(struct run *run, int signals)
 	}
 	if (run->tool->ending)
 		run->tool->ending(run);
+	err = missed_count(run, &run->missed);
+	if (err)
+		run_error(run, "cannot read how many hits the kernel skipped for kprobes: %s", strerror(-err));
 	/* what happened before the end belongs to the run; what happens from here on does not */
 	object_detach(run);
 	if (buffer && strcmp(run->stopped_by, "count") && strcmp(run->stopped_by, "output")) {

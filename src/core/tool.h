@@ -182,6 +182,7 @@ struct run {
 	const struct schema *schema_of_event;
 	uint64_t events; /* printed */
 	uint64_t reports;
+	uint64_t missed; /* hits of probes that the kernel skipped; at the end of the run */
 	uint64_t started_ns, interval_started_ns; /* CLOCK_MONOTONIC */
 	int stats_fd;
 	bool quiet; /* run_error() keeps its words in why and prints nothing */

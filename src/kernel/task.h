@@ -5,7 +5,10 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct files_struct;
+
 struct task_struct {
+	struct files_struct *files;
 	unsigned long nvcsw;	/* how often it has slept, or given up the CPU otherwise */
 };
 

@@ -133,13 +133,19 @@ lost_by() { # NAME
 	tool_number "$1" '.lost | del(.missed) | tojson'
 }
 
-# Numbers as seen, or as wanted where each is at most so much smaller as the tool says that hits were skipped: for one
-# that has nothing but kprobes, which the kernel skips on a CPU where another tool's is running.
+# How many hits the kernel skipped, as the tool says. A program is not run for a packet that interrupts it, nor, where the
+# kernel preempts, while a task was taken off the CPU within it.
+missed_by() { # NAME
+	tool_number "$1" '.lost.missed // 0'
+}
+
+# Numbers as seen, or as wanted where none is further off than hits were skipped: for tools that go by kprobes, which the
+# kernel skips on a CPU where another is running.
 near() { # NAME SEEN WANTED
-	awk -v seen="$2" -v wanted="$3" -v missed="$(tool_number "$1" '.lost.missed // 0')" 'BEGIN {
+	awk -v seen="$2" -v wanted="$3" -v missed="$(missed_by "$1")" 'BEGIN {
 		right = split(seen, s, " ") == (n = split(wanted, w, " "))
 		for (i = 1; i <= n; i++)
-			if (s[i] != w[i] && (s[i] w[i] !~ /^[0-9]+$/ || s[i] > w[i] || s[i] + missed < w[i]))
+			if (s[i] != w[i] && (s[i] w[i] !~ /^[0-9]+$/ || s[i] > w[i] + missed || s[i] + missed < w[i]))
 				right = 0
 		print right ? wanted : seen
 	}'
@@ -249,6 +255,24 @@ ledger() { # NAME: begun, and what became of them
 expect_all() { # NAME TITLE N: all began and ended
 	is "$2: $3 began and ended" "$(ledger "$1")" "begun $3 ended $3 {} in flight 0 lost 0" \
 		"$(total "$1" '.drops | tojson')"
+}
+
+# How many packets came to each stage, as "STAGE N" lines.
+reached() { # NAME
+	jq -r 'select(.type == "stage" and .scope == "total") | "\(.to) \(.count)"' "$work/$1.json" |
+		awk '{ n[$1] += $2 } END { for (s in n) print s, n[s] }'
+}
+
+expect_reached() { # NAME TITLE N STAGE...: that many at each of the stages
+	local name=$1 title=$2 n=$3 stage seen= wanted
+	shift 3
+	reached "$name" > "$work/reached"
+	for stage; do
+		seen+="$stage $(awk -v s="$stage" \
+			'$1 == s { print $2; f = 1 } END { if (!f) print 0 }' "$work/reached") "
+	done
+	wanted=$(printf "%s $n " "$@")
+	is "$title: $n at each stage" "$(near "$name" "$seen" "$wanted")" "$wanted" "skipped: $(missed_by "$name")"
 }
 
 # A packet that did not end, as one whose end the kernel skipped, has stages and no whole.

@@ -11,16 +11,10 @@ vswitchd=$(< /run/openvswitch/ovs-vswitchd.pid)
 
 # ---- what the tools said ----
 
-# A program is not run for a packet while the task before was taken off the CPU inside it (kernels
-# that preempt). The tool says how often; so much may be missing, and no more.
-missed() { # NAME
-	tool_number "$1" ".lost.missed // 0"
-}
-
 expect_flood() { # NAME TITLE N: all began and ended, none any other way
 	is "$2: $3 began and ended" \
 		"$(total "$1" ".begun - .ended, .begun, .copies, (.not_ended | length)" |
-		xargs | awk -v n="$3" -v missed="$(missed "$1")" '
+		xargs | awk -v n="$3" -v missed="$(missed_by "$1")" '
 		$1 <= missed && $2 <= n && $2 >= n - missed && $3 == 0 &&
 		($4 == 0 || missed) { print "right"; exit }
 		{ print }')" right "$(total "$1" "{not_ended, drops} | tojson")"
@@ -29,7 +23,7 @@ expect_flood() { # NAME TITLE N: all began and ended, none any other way
 expect_total() { # NAME TITLE BEGUN ENDED NOT-ENDED: and no copies
 	local missed seen begun ended
 	seen=$(total "$1" '"\(.begun) \(.ended) \(.not_ended) \(.in_flight) \(.copies)"')
-	missed=$(missed "$1")
+	missed=$(missed_by "$1")
 	read -r begun ended _ <<< "$seen"
 	if [ "$missed" -gt 0 ] && [ "$seen" != "$3 $4 $5 0 0" ]; then
 		is "$2, but for at most $missed" \
@@ -37,19 +31,6 @@ expect_total() { # NAME TITLE BEGUN ENDED NOT-ENDED: and no copies
 	else
 		is "$2" "$seen" "$3 $4 $5 0 0" "$(total "$1" '.drops | tojson')"
 	fi
-}
-
-expect_reached() { # NAME TITLE N STAGE...: that many at each of the stages
-	local name=$1 title=$2 n=$3 stage seen=
-	shift 3
-	for stage; do
-		seen+="$stage $(jq -s --arg to "$stage" --argjson n "$n" \
-			--argjson missed "$(missed "$name")" '
-			map(select(.type == "stage" and .scope == "total" and .to == $to) |
-				.count) | add // 0 |
-			if . <= $n and . >= $n - $missed then $n else . end' "$work/$name.json"), "
-	done
-	is "$title: $n at each stage" "$seen" "$(printf "%s $n, " "$@")"
 }
 
 # Each event to a port, in the order in which the packets set out:
@@ -184,7 +165,7 @@ flood_verdict() {
 		expect_sums $way "flood, host-$way"
 		is "flood, host-$way: events and those we lost are all" \
 			"$(tool_number ${way}_each '.events + (.lost.events // 0) | if . <= 2000 and . >= 2000 -
-			'"$(missed ${way}_each)"' then "all" else . end')" all
+			'"$(missed_by ${way}_each)"' then "all" else . end')" all
 	done
 	expect_reached tx "flood, host-tx" 2000 port_out ovs actions qdisc driver
 	expect_reached rx "flood, host-rx" 2000 ovs actions port_in backlog ip l4 socket read

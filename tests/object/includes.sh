@@ -10,7 +10,8 @@ rules='
 abi:      abi
 kernel:   kernel abi
 bpf:      bpf kernel abi
-core:     core abi
+core:     core abi skel
+core-bpf: bpf kernel abi
 odp:      odp core abi
 path:     path core abi skel bpf kernel
 path-bpf: path bpf kernel abi
@@ -25,8 +26,8 @@ violations() {
 	function layer_of_file(file) {
 		if (file == "main.c")
 			return "main"
-		if (file ~ /^(tools|path)\/.*\.bpf\.[ch]$/)
-			return file ~ /^tools/ ? "tool-bpf" : "path-bpf"
+		if (file ~ /^(tools|path|core)\/.*\.bpf\.[ch]$/)
+			return (file ~ /^tools/ ? "tool" : substr(file, 1, 4)) "-bpf"
 		sub(/\/.*/, "", file)
 		return file == "tools" ? "tool" : file
 	}
@@ -71,7 +72,7 @@ is "each file of src/ has a layer" "$(find src -name '*.[ch]' -printf '%P\n' |
 for layer in $(awk -F: 'NF == 2 { print $1 }' <<< "$rules"); do
 	case $layer in
 	main) [ -f src/main.c ] || continue ;;
-	tool | tool-bpf) ;;
+	tool | tool-bpf | core-bpf) ;;
 	path-bpf) [ -d src/path ] || continue ;;
 	*) [ -d "src/$layer" ] || continue ;;
 	esac
