@@ -14,21 +14,21 @@ static bool is_kprobe(const struct probe *probe)
 	return !strcmp(probe->by, "kprobe") || !strcmp(probe->by, "kretprobe");
 }
 
-/* that program, loaded only at the end of a run that has kprobes */
-static struct bpf_object *reader_load(const struct run *run)
+/* that program, loaded only at the end of a run that has kprobes; the caller closes it, also after an error */
+static int reader_load(const struct run *run, struct bpf_object **reader)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "sonde_missed", .btf_custom_path = run->btf_path);
 	size_t size;
 	const void *embedded = missed__elf_bytes(&size);
 	void *bytes = object_inflate(embedded, size, &size);
-	struct bpf_object *reader = bytes ? bpf_object__open_mem(bytes, size, &opts) : NULL;
+	int err = -ENOMEM;
 
-	free(bytes);
-	if (reader && bpf_object__load(reader)) {
-		bpf_object__close(reader);
-		reader = NULL;
+	if (bytes) {
+		*reader = bpf_object__open_mem(bytes, size, &opts);
+		err = *reader ? bpf_object__load(*reader) : -errno;
 	}
-	return reader;
+	free(bytes);
+	return err;
 }
 
 static int kprobe_missed(int reader, const struct probe *probe, uint64_t *missed)
@@ -55,10 +55,10 @@ static int kprobes_missed(const struct run *run, uint64_t *missed)
 		if (!is_kprobe(&run->probes[i]))
 			continue;
 		if (!reader)
-			reader = reader_load(run);
-		if (!reader)
-			return -errno;
-		err = kprobe_missed(bpf_program__fd(bpf_object__next_program(reader, NULL)), &run->probes[i], missed);
+			err = reader_load(run, &reader);
+		if (!err)
+			err = kprobe_missed(bpf_program__fd(bpf_object__next_program(reader, NULL)), &run->probes[i],
+					    missed);
 	}
 	bpf_object__close(reader);
 	return err;

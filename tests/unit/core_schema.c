@@ -107,8 +107,9 @@ static void each_member_has_a_row(void **state)
 			refused += struct_check(btf, name);
 			structs++;
 		}
-		/* ovs upcalls writes its records itself */
-		if (structs == before && !strstr(objects.gl_pathv[i], "ovs_upcalls"))
+		/* ovs upcalls writes its records itself, and missed is no tool's */
+		if (structs == before && !strstr(objects.gl_pathv[i], "ovs_upcalls") &&
+		    !strstr(objects.gl_pathv[i], "/missed."))
 			fail_msg("%s: no struct that user space could print", objects.gl_pathv[i]);
 		btf__free(btf);
 	}
