@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* cell.bpf.h: what each CPU counts: packets, and times in the histograms of the path's edges. */
+#ifndef NETSONDE_PATH_CELL_BPF_H
+#define NETSONDE_PATH_CELL_BPF_H
+
+#include "hist.bpf.h"
+#include "path/settings.bpf.h"
+
+/* one element a CPU; not a per-CPU map, which costs a call and cannot be mapped to user space */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct path_cpu));
+} cpus SEC(".maps");
+
+static __always_inline struct path_cpu *path_here(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&cpus, &cpu);
+}
+
+/* once for all calls: each of its many branches would be verified at each of them */
+__noinline int path_bucket_of_long(__u64 ns)
+{
+	return hist_index(ns);
+}
+
+/* hist_index() by table where packets are quick: a third of its cost */
+static __always_inline __u32 path_bucket_of(__u64 ns)
+{
+	if (ns < PATH_FINE)
+		return path_buckets_fine[ns];
+	if (ns < PATH_COARSE * PATH_COARSE_STEP)
+		return path_buckets_coarse[ns / PATH_COARSE_STEP];
+	return path_bucket_of_long(ns);
+}
+
+/*
+ * The bound is in assembler because the compiler compares one copy of a number and uses another, of which
+ * the verifier then knows nothing. The cells end where the map's element ends. How many values there are
+ * user space sums up from the buckets.
+ */
+static __always_inline void path_add(struct path_cpu *here, __u64 cell, __u64 ns)
+{
+	const __u64 end = path_cells;
+	struct sonde_hist *hist;
+	__u64 bucket;
+
+	asm volatile("if %[cell] < %[end] goto +1\n\t%[cell] = 0" : [cell] "+r"(cell) : [end] "r"(end));
+	hist = &here->cells[cell];
+	__sync_fetch_and_add(&hist->sum, ns);
+	if (ns > hist->max)
+		hist->max = ns;
+	bucket = path_bucket_of(ns);
+	asm volatile("if %[bucket] < %[end] goto +1\n\t%[bucket] = 0" : [bucket] "+r"(bucket) : [end] "i"(HIST_BUCKETS));
+	__sync_fetch_and_add(&hist->buckets[bucket], 1);
+}
+
+#endif
