@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* engine.h: what the files of the engine share. Includers that use PATH_RODATA include engine.skel.h. */
+#ifndef NETSONDE_PATH_ENGINE_H
+#define NETSONDE_PATH_ENGINE_H
+
+#include "path/path.h"
+
+#define PATH_RODATA(run) ((struct engine__rodata *)(run)->rodata)
+
+/** devices_configure: which path, and its devices into the rodata. Returns 0 or -EINVAL, said. */
+int devices_configure(struct run *run);
+
+/** What a CPU has counted, as the kernel has it. */
+static inline struct path_cpu *cpu_counts(const struct path_run *state, int cpu)
+{
+	return (struct path_cpu *)(state->cpus + cpu * state->cpu_size);
+}
+
+#endif

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* flights.c: packets in flight as user space sees them: gives up what is too long on its way. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "path/engine.h"
+#include "path/path.h"
+
+#define DRAIN_MS 200
+
+static uint64_t begun_now(const struct path_run *state)
+{
+	uint64_t begun = 0;
+
+	for (int cpu = 0; cpu < state->cpu_count; cpu++)
+		begun += cpu_counts(state, cpu)->counts.begun;
+	return begun;
+}
+
+uint64_t path_in_flight(const struct run *run)
+{
+	const struct path_run *state = run->state;
+	uint64_t count = 0;
+
+	for (uint32_t set = 0; set < state->bucket_count; set++) {
+		for (int way = 0; way < PATH_WAYS; way++)
+			count += state->buckets[set].key[way] != 0;
+	}
+	return count;
+}
+
+/* what a flight has gone through that ends here and not in a program, as flight_count() does it */
+static void flight_add(struct path_run *state, const struct path_flight *flight)
+{
+	uint32_t hops = flight->hops < PATH_HOPS ? flight->hops : PATH_HOPS;
+
+	for (uint32_t i = 1; i < hops; i++) {
+		uint64_t took = flight->at[i] - flight->at[i - 1];
+		struct sonde_hist *hist;
+
+		/* a program may write just now */
+		if (flight->mark[i].cell >= state->cells || flight->at[i] < flight->at[i - 1])
+			continue;
+		hist = &state->swept->cells[flight->mark[i].cell];
+		hist->sum += took;
+		hist->max = took > hist->max ? took : hist->max;
+		hist->buckets[hist_index(took)]++;
+	}
+}
+
+/* gives up what has been on its way for too long; returns how many are left */
+static uint64_t sweep(struct run *run, uint64_t now)
+{
+	struct path_run *state = run->state;
+	uint64_t left = 0;
+
+	for (uint32_t set = 0; set < state->bucket_count; set++) {
+		struct path_bucket *bucket = &state->buckets[set];
+
+		for (int way = 0; way < PATH_WAYS; way++) {
+			struct path_flight *flight = &bucket->flight[way];
+			uint64_t key = bucket->key[way];
+
+			if (!key || key == PATH_ENDING)
+				continue;
+			left++;
+			if (now - flight->first < state->timeout_ns || now < flight->first)
+				continue;
+			/* it may end just now */
+			if (!__atomic_compare_exchange_n(&bucket->key[way], &key, PATH_ENDING, false,
+							 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+				continue;
+			left--;
+			state->timed_out_total++;
+			flight_add(state, flight);
+			if (state->flows)
+				flows_timed_out(run, set * PATH_WAYS + way);
+			if (state->lost)
+				state->lost(run, flight, set * PATH_WAYS + way);
+			__atomic_store_n(&bucket->key[way], 0, __ATOMIC_SEQ_CST);
+		}
+	}
+	return left;
+}
+
+void path_tick(struct run *run)
+{
+	struct path_run *state = run->state;
+	uint64_t begun = begun_now(state), left;
+
+	if (!*state->active)
+		return;
+	left = sweep(run, clock_now());
+	/* nothing in flight and nothing begun for a second: stages need not look until the next packet */
+	if (!left && begun == state->begun_before)
+		*state->active = 0;
+	if (!*state->active && begun_now(state) != begun)
+		*state->active = 1;
+	state->begun_before = begun;
+}
+
+void path_ending(struct run *run)
+{
+	struct path_run *state = run->state;
+
+	/* what is on its way may arrive, but not for ever */
+	*state->open = 0;
+	for (int i = 0; i < DRAIN_MS && path_in_flight(run); i++)
+		usleep(1000);
+	/* the stages that the others have passed */
+	for (uint32_t set = 0; set < state->bucket_count; set++) {
+		for (int way = 0; way < PATH_WAYS; way++) {
+			if (state->buckets[set].key[way] > PATH_ENDING)
+				flight_add(state, &state->buckets[set].flight[way]);
+		}
+	}
+}

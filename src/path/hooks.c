@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* hooks.c: which programs a path needs: those of its stages, and those that every path needs. */
+#include <errno.h>
+
+#include "core/object.h"
+#include "engine.skel.h"
+#include "path/engine.h"
+#include "path/path.h"
+
+/* received packets begin a path, or come out of the backlog */
+static bool receive_wanted(const struct run *run, const struct hook_row *hook)
+{
+	const struct path_run *state = run->state;
+
+	(void)hook;
+	return state->stages & (1U << STAGE_receive | 1U << STAGE_tap_in | 1U << STAGE_backlog);
+}
+
+static bool stage_wanted(const struct run *run, const struct hook_row *hook)
+{
+	const struct path_run *state = run->state;
+
+	return state->stages & 1U << hook->tag;
+}
+
+static bool depth_wanted(const struct run *run, const struct hook_row *hook)
+{
+	return PATH_RODATA(run)->cfg_metrics && stage_wanted(run, hook);
+}
+
+#define OVS_UNSEEN "Open vSwitch's part of the way (is its module loaded?)"
+
+const struct hook_row path_hooks[] = {
+	{ "out4", true, stage_wanted, "IPv4 packets that this host sends", STAGE_out },
+	{ "out6", true, stage_wanted, "IPv6 packets that this host sends", STAGE_out },
+	{ "out6_late", true, stage_wanted, "TCP over IPv6 that this host sends", STAGE_out },
+	{ "ovs", true, stage_wanted, OVS_UNSEEN, STAGE_ovs },
+	{ "actions", true, stage_wanted, "when Open vSwitch knows the flow", STAGE_actions },
+	{ "conntrack", true, stage_wanted, "Open vSwitch's connection tracking", STAGE_conntrack },
+	{ "upcall", true, stage_wanted, "packets that go to ovs-vswitchd", STAGE_upcall },
+	{ "back", true, stage_wanted, "packets that come back from ovs-vswitchd", STAGE_back,
+	  .shared_by_tasks = true },
+	{ "upcall_lost", true, stage_wanted,
+	  "upcalls that are lost: their packets time out", STAGE_upcall },
+	{ "forward4", true, stage_wanted, "IPv4 forwarding", STAGE_forward },
+	{ "forward6", true, stage_wanted, "IPv6 forwarding", STAGE_forward },
+	{ "ip4", true, stage_wanted, "the IPv4 layer", STAGE_ip },
+	{ "ip6", true, stage_wanted, "the IPv6 layer", STAGE_ip },
+	{ "l4_4", true, stage_wanted, "what IPv4 hands to TCP, UDP, ICMP", STAGE_l4 },
+	{ "l4_6", true, stage_wanted, "what IPv6 hands to TCP, UDP, ICMP", STAGE_l4 },
+	{ "socket_udp", true, stage_wanted, "UDP sockets' queues", STAGE_socket },
+	{ "socket_tcp", true, stage_wanted, "TCP sockets' queues", STAGE_socket },
+	{ "read_udp", true, stage_wanted, "applications that read UDP", STAGE_read },
+	{ "read_copy", true, stage_wanted, "applications that read", STAGE_read },
+	{ "coalesced", true, stage_wanted,
+	  "TCP segments that become a part of the one before: they time out", STAGE_read },
+	{ "fragment", true, stage_wanted,
+	  "fragments that are put together: they count as dropped or consumed", STAGE_ip },
+	{ "depth", true, depth_wanted, "how long the backlog is", STAGE_port_in,
+	  "softnet_data" },
+	{ "nic", true, stage_wanted, "what the driver hands to GRO", STAGE_nic },
+	{ "nic_frags", true, stage_wanted, NULL, STAGE_nic },
+	{ "merged", true, stage_wanted, "packets that GRO merges: they time out", STAGE_nic },
+	{ "merged_frags", true, stage_wanted, NULL, STAGE_nic },
+	{ "port_in", true, stage_wanted, "the internal port's receive queue", STAGE_port_in },
+	{ "dequeue", true, stage_wanted, "when a packet leaves the qdisc", STAGE_dequeue },
+	{ "kick", true, stage_wanted, "when the guest kicks (needs the types of module vhost)",
+	  STAGE_kick, "vhost_poll" },
+	{ "worker", true, stage_wanted, "when vhost's thread begins to send", STAGE_worker },
+	{ "tun", true, stage_wanted, "when vhost hands a packet to the tap", STAGE_tun },
+	{ "irqfd", true, stage_wanted, "when the signal wakes KVM", STAGE_irqfd },
+	{ "inject", true, stage_wanted, "when KVM injects the interrupt", STAGE_inject },
+	{ "used", true, stage_wanted, "when vhost tells the guest", STAGE_used, .shared_by_tasks = true },
+	{ "arrived", true, stage_wanted, "the end of the way to the guest: is vhost_net loaded?",
+	  STAGE_used, .shared_by_tasks = true },
+	{ "vhost", true, stage_wanted, "when vhost takes a packet out of the tap's ring",
+	  STAGE_vhost },
+	{ "deferred", true, NULL, NULL },
+	{ "move", true, NULL, "packets whose memory the kernel moves: they time out" },
+	{ "moved", true, NULL, NULL },
+	{ "segmented", true, NULL,
+	  "packets that the kernel cuts into segments before the NIC: they count as consumed" },
+	{ "queue", false, NULL },
+	{ "xmit", false, NULL },
+	{ "receive", false, receive_wanted },
+	{ "consume", false, NULL },
+	{ "drop", false, NULL },
+	{ NULL },
+};
