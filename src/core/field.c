@@ -385,7 +385,7 @@ static const struct field_type types[] = {
 	{ "sonde_flow", SCHEMA_OBJECT, true, field_flow_json, field_flow_text },
 	{ "sonde_stack", "\"%s\": {\"type\": \"array\", \"items\": {\"type\": \"string\"}}", true,
 	  field_stack_json, field_stack_text },
-	{ "sonde_stack_id", "\"%s\": {\"type\": \"array\", \"items\": {\"type\": \"string\"}}",
+	{ "sonde_stack_id", "\"%s\": {\"type\": [\"array\", \"null\"], \"items\": {\"type\": \"string\"}}",
 	  true, nothing_json, NULL },
 	{ "sonde_frame", NULL, true, nothing_json, NULL },
 };

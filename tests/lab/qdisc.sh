@@ -136,6 +136,10 @@ sed 's/|[^|]*|\([^|]*\)$/|*|\1/' "$work/packets" > "$work/packets.novlan"
 all=$(awk -F'|' '{ n += $2 } END { print n }' "$work/packets")
 judge packets "$work/packets"
 judge stacks "$work/packets.novlan"
+judge_meanings packets "
+7101|queue discipline
+7105|queue discipline
+7109|keep delay low"
 judge_rows qdisc
 judge_rows qdisc_rt
 for name in qdisc qdisc_rt; do

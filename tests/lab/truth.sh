@@ -50,6 +50,35 @@ tc egress drop, tag in the skb|7040|TC_EGRESS|__dev_queue_xmit|dum0|100:tag|host
 tc egress drop, tag in the frame|7041|TC_EGRESS|__dev_queue_xmit|dum0|100:frame|host4 --dev dum0 --vlan 100
 '
 
+# Words that the sentence to each of them must have, whether a kernel tells it by the reason or by the place.
+meanings='
+7001|(no|without a) socket
+7002|(no|without a) socket
+7003|netfilter rule
+7004|netfilter rule
+7007|netfilter rule
+7009|netfilter rule
+7011|TTL ran out
+7012|hop limit ran out
+7013|reverse-path filter
+7014|no route
+7015|no (IPv6 )?route
+7016|IP header
+7017|checksum
+7018|receive buffer
+7019|receive buffer
+7020|nobody had read
+7021|MTU
+7022|MTU
+7023|another host
+7024|another host
+7030|Open vSwitch
+7031|Open vSwitch
+7034|Open vSwitch
+7040|tc egress
+7041|tc egress
+'
+
 count_of() { # PORT
 	echo $(($1 % 100 + 10))
 }
@@ -291,6 +320,8 @@ judge stacks "$work/faults.flow"
 judge_briefly packets_kp "$work/faults"
 judge_briefly packets_perf "$work/faults"
 judge_briefly stacks_rt "$work/faults.flow"
+judge_meanings packets "$meanings"
+judge_meanings stacks "$meanings"
 judge_headers "$started" "$ended"
 judge_stacks
 for name in stacks default by_stack by_place; do

@@ -17,11 +17,33 @@
 #include "drop_qdisc.skel.h"
 
 struct state {
+	bool summary; /* as option */
 	struct schema key_schema, row_schema;
 	struct table interval, total;
 };
 
 #define RODATA(run) ((struct drop_qdisc__rodata *)(run)->rodata)
+
+static int drops_only_parse(struct run *run, const char *value, char *why, size_t size)
+{
+	(void)value;
+	(void)why;
+	(void)size;
+	run_remark(run, "--drops-only: nothing but drops is ever printed");
+	return 0;
+}
+
+static int summary_parse(struct run *run, const char *value, char *why, size_t size)
+{
+	struct state *state = run->state;
+
+	(void)value;
+	(void)why;
+	(void)size;
+	state->summary = true;
+	run_remark(run, "--summary: counts are what is printed without --each");
+	return 0;
+}
 
 static const struct option_row options[] = {
 	{ OPTION_FLAG, "each", NULL, "print each drop with its packet, instead of counts",
@@ -33,6 +55,10 @@ static const struct option_row options[] = {
 	{ OPTION_U32, "sample", "N",
 	  "with --each: one event in N, on each CPU; the rest is counted",
 	  OPT_RODATA(drop_qdisc, cfg_sample), .min = 1, .max = 1000000 },
+	{ OPTION_FLAG_PARSED, "drops-only", NULL, "of the older script: nothing else is printed today",
+	  .parse = drops_only_parse },
+	{ OPTION_FLAG_PARSED, "summary", NULL, "of the older script: counts, as without --each",
+	  .parse = summary_parse },
 	{ OPTION_END },
 };
 
@@ -91,6 +117,10 @@ static int configure(struct run *run)
 	struct state *state = run->state;
 	struct drop_qdisc__rodata *rodata = RODATA(run);
 
+	if (run->each && (run->top || state->summary)) {
+		run_error(run, "%s is for counts: --each prints each drop", run->top ? "--top" : "--summary");
+		return -EINVAL;
+	}
 	if (!run->top)
 		run->top = 20;
 	if (!run->each && (rodata->cfg_rate || rodata->cfg_sample)) {
