@@ -81,7 +81,8 @@ void record_flush(struct run *run)
 void record_print(struct run *run, json_t *record)
 {
 	if (!run->output_error) {
-		json_dumpf(record, stdout, JSON_COMPACT);
+		/* a terminal of another character set would obey some bytes of UTF-8 */
+		json_dumpf(record, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
 		fputc('\n', stdout);
 	}
 	json_decref(record);

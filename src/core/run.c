@@ -27,6 +27,7 @@
 #include "core/module.h"
 #include "core/object.h"
 #include "core/option.h"
+#include "core/plain.h"
 #include "core/reason.h"
 #include "core/record.h"
 #include "core/run.h"
@@ -43,8 +44,7 @@ static void run_say(const struct run *run, const char *format,
 	vsnprintf(words, sizeof(words), format, args);
 	fprintf(stderr, "netsonde %s: ", run->command);
 	/* what the user typed, and names of devices and tasks, may hold control characters */
-	for (const char *c = words; *c; c++)
-		fputc((unsigned char)*c < ' ' || *c == 127 ? '?' : *c, stderr);
+	plain_words(words, stderr);
 	fputc('\n', stderr);
 }
 

@@ -116,6 +116,17 @@ for who in not_root namespace_root no_capabilities; do
 		"true true"
 done
 
+# ---- what a terminal would obey ----
+
+csi=$'\x9b31m\x1b[31m'
+for words in "$csi" "drop $csi" "drop stacks $csi" "drop stacks --dev $csi" "drop packets --reason $csi" "doctor --$csi"; do
+	# shellcheck disable=SC2086
+	LC_ALL=C.UTF-8 timeout 20 "$netsonde" $words > "$work/out" 2> "$work/err" < /dev/null
+	is "no control character: $(tr '\233\033' '??' <<< "$words")" \
+		"$(LC_ALL=C tr -d '\n' < "$work/err" | LC_ALL=C grep -c $'[\x01-\x1f\x7f-\x9f]')/$(wc -l < "$work/err")" "0/1" \
+		"$(cat -v "$work/err")"
+done
+
 # ---- help, schema, version, doctor ----
 
 expect_words() { # TITLE STATUS REGEX COMMAND...
@@ -176,6 +187,10 @@ refused 2 '--interval is given twice' "$netsonde" drop stacks -i 5 --interval 6
 refused 2 "unexpected word '-i'" "$netsonde" drop packets -i 5
 is "older words: what a note says, stands in JSON too" \
 	"$("$netsonde" qdisc_drop_trace --drops-only --dry-run --json | jq -c '.notes | length')" 1
+
+# ---- size ----
+
+is "the binary has less than 4 MB" "$(($(stat -c %s "$netsonde") < 4000000))" 1
 
 # ---- output that cannot be written ----
 

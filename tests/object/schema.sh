@@ -83,6 +83,9 @@ if ! grep -q '"type":"start"' "$work/run.0"; then
 	skip "lines of real runs" "$(head -n 1 "$work/err.0")"
 	finish
 fi
+is "none takes 20 MB" "$(for pid in "${pids[@]}"; do
+	awk -v run="$(tr '\0' ' ' < /proc/$pid/cmdline)" '$1 == "VmHWM:" && $2 >= 20480 { print run ": " $2 " KiB" }' /proc/$pid/status
+done)" ""
 for words in "--dport 7001" "--dport 7002 --bad-ip-checksum" "--dport 7003 --vlan 5" "--protocol icmp" "--protocol 132" \
 	"--protocol tcp --dport 7004" "--dport 7005 --size 3000 --fragments 3"; do
 	# shellcheck disable=SC2086

@@ -322,8 +322,8 @@ void drop_set(struct run *run)
 	if (ksym_lookup("do_execute_actions", &symbol))
 		*ovs_actions_place = symbol.address;
 	*count = 0;
-	for (size_t i = 0; i < sizeof(benign) / sizeof(benign[0]) && *count < SONDE_BENIGN_MAX;
-	     i++) {
+	_Static_assert(sizeof(benign) / sizeof(benign[0]) <= SONDE_BENIGN_MAX, "room for a range a row");
+	for (size_t i = 0; i < sizeof(benign) / sizeof(benign[0]); i++) {
 		uint32_t reason = unspecific_reason();
 		bool any = benign[i].reason && !strcmp(benign[i].reason, "*");
 

@@ -18,6 +18,7 @@
 
 struct state {
 	bool summary; /* as option */
+	unsigned int places_left, reasons_left; /* for want of room */
 	struct schema key_schema, row_schema;
 	struct table interval, total;
 };
@@ -71,7 +72,9 @@ static void place_add(const struct ksym *symbol, void *data)
 {
 	static const char *const kinds[] = { "codel", "cake",  "fq_", "pie", "sfq",
 					     "tbf",   "netem", "hhf", "etf" };
-	struct drop_qdisc__rodata *rodata = data;
+	struct run *run = data;
+	struct state *state = run->state;
+	struct drop_qdisc__rodata *rodata = RODATA(run);
 	const size_t room = sizeof(rodata->qdisc_places) / sizeof(rodata->qdisc_places[0]);
 	struct sonde_text *text = rodata->qdisc_place_count
 					  ? &rodata->qdisc_places[rodata->qdisc_place_count - 1]
@@ -92,8 +95,10 @@ static void place_add(const struct ksym *symbol, void *data)
 			text->size = symbol->address + symbol->size - text->start;
 		return;
 	}
-	if (rodata->qdisc_place_count == room)
+	if (rodata->qdisc_place_count == room) {
+		state->places_left++;
 		return;
+	}
 	rodata->qdisc_places[rodata->qdisc_place_count++] =
 		(struct sonde_text){ symbol->address, symbol->size };
 }
@@ -101,14 +106,18 @@ static void place_add(const struct ksym *symbol, void *data)
 /* every reason whose name says that a queue discipline gave it */
 static void reason_add(const char *name, uint32_t number, void *data)
 {
-	struct drop_qdisc__rodata *rodata = data;
+	struct run *run = data;
+	struct state *state = run->state;
+	struct drop_qdisc__rodata *rodata = RODATA(run);
 	const size_t room = sizeof(rodata->qdisc_reasons) / sizeof(rodata->qdisc_reasons[0]);
 
 	/* QDISC_*, and between 6.14 and 7.1 FQ_* and CAKE_* */
 	if (strncmp(name, "QDISC_", 6) && strncmp(name, "FQ_", 3) && strncmp(name, "CAKE_", 5))
 		return;
-	if (rodata->qdisc_reason_count == room)
+	if (rodata->qdisc_reason_count == room) {
+		state->reasons_left++;
 		return;
+	}
 	rodata->qdisc_reasons[rodata->qdisc_reason_count++] = number;
 }
 
@@ -135,10 +144,15 @@ static int configure(struct run *run)
 	table_init(&state->total, sizeof(struct qdisc_key),
 		   sizeof(struct qdisc_row) / sizeof(uint64_t));
 
-	ksym_each(place_add, rodata);
+	ksym_each(place_add, run);
+	if (state->places_left)
+		run_remark(run, "not visible: what some queue disciplines drop while they dequeue: they have more functions "
+				"than there is room for");
 	if (kbtf_tracepoint_args("qdisc_drop") >= 0)
 		return 0;
-	reason_each(reason_add, rodata);
+	reason_each(reason_add, run);
+	if (state->reasons_left)
+		run_remark(run, "not visible: drops of some queue disciplines: they have more reasons than there is room for");
 	if (!reason_count()) {
 		ksym_text("kfree_skb_list", &rodata->list_free);
 		ksym_text("__dev_queue_xmit", &rodata->transmit);
