@@ -280,7 +280,7 @@ const struct feature features[] = {
 	{ "drop_reasons", "drop reasons by name", has_reasons,
 	  "a drop's place and stack stand in for its reason (reasons came with 5.17)" },
 	{ "qdisc_drop", "tracepoint qdisc:qdisc_drop", has_qdisc_drop,
-	  "drop qdisc names the root qdisc of the queue, not the leaf (the tracepoint came with 7.2)" },
+	  "drop qdisc goes by the frees of packets instead (the tracepoint came with 7.2)" },
 	{ "fentry", "fentry and fexit", has_fentry,
 	  "kprobes are used instead: they cost three times as much a hit" },
 	{ "kprobe", "kprobes", has_kprobe,

@@ -239,6 +239,21 @@ static bool by_qdisc_drop(const struct run *run, const struct hook_row *hook)
 	return !strcmp(run->probes[0].target, "qdisc_drop");
 }
 
+#define HELD_EVENTS 65 /* as in qdisc.bpf.c: HELD_MAX that wait, and one that does not */
+
+/* an event that is seen inside enqueue() waits for its code where both ends of enqueue() are seen */
+static int chosen(struct run *run)
+{
+	const struct probe *last = &run->probes[run->probe_count - 1];
+	struct bpf_map *held = bpf_object__find_map_by_name(run->object, "held_events");
+
+	if (!run->each || !by_qdisc_drop(run, NULL) || strcmp(last->hook->name, "entered"))
+		return 0;
+	RODATA(run)->cfg_hold = 1;
+	bpf_map__set_max_entries(held, HELD_EVENTS);
+	return 0;
+}
+
 static const struct hook_row hooks[] = {
 	{ "drop" },
 	{ "dequeued", true, by_qdisc_drop,
@@ -253,8 +268,8 @@ TOOL(drop_qdisc, .area = "drop", .name = "qdisc", .kind = TOOL_SUMMARY,
      .summary = "what queue disciplines refuse or drop: kind, handle, length, limit, return code",
      .question = "which queue is too short, or too slow, and how full was it?",
      .cannot_see =
-	     "the leaf of a classful qdisc where only the free is seen (always before 7.2): rows then name the root; losses in the NIC",
+	     "which child of a classful qdisc dropped: rows name the root of the queue; losses in the NIC",
      .was = "qdisc_drop_trace", .object = drop_qdisc__elf_bytes, .options = options, .hooks = hooks,
      .event = "qdisc_drop", .row_key = "qdisc_key", .row_values = "qdisc_row", .filter = true,
-     .state_size = sizeof(struct state), .configure = configure, .report = report,
+     .state_size = sizeof(struct state), .configure = configure, .chosen = chosen, .report = report,
      .finish = finish);
