@@ -280,29 +280,31 @@ static int inner_parse(struct run *run, const char *value, char *why, size_t siz
 	return 0;
 }
 
+#define NO_NETNS "no such network namespace (an inode number, a path, or a name in /run/netns)"
+
+/* an inode number can be that of nothing; only root may look at the namespaces of others */
+static bool netns_is_there(uint32_t inode)
+{
+	const int fd = geteuid() ? -1 : netns_open(inode);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 || geteuid();
+}
+
 /* by the inode that the kernel shows, a path to a namespace, or a name as "ip netns" has it */
 static int netns_parse(struct run *run, const char *value, char *why, size_t size)
 {
 	unsigned long inode;
 	char path[256];
-	int fd;
 
 	if (number_parse(value, value + strlen(value), UINT32_MAX, &inode)) {
 		snprintf(path, sizeof(path), "%s%s", strchr(value, '/') ? "" : "/run/netns/",
 			 value);
 		inode = netns_inode(path);
-	} else if (!geteuid()) {
-		/* only root may look at the namespaces of others */
-		fd = netns_open(inode);
-		if (fd < 0)
-			inode = 0;
-		else
-			close(fd);
 	}
 	if (!inode) {
-		snprintf(
-			why, size,
-			"no such network namespace (an inode number, a path, or a name in /run/netns)");
+		snprintf(why, size, NO_NETNS);
 		return -EINVAL;
 	}
 	run->filter->netns = inode;
@@ -414,6 +416,10 @@ int filter_finish(struct run *run)
 	wrong = contradiction(filter);
 	if (wrong) {
 		run_error(run, "%s", wrong);
+		return -EINVAL;
+	}
+	if (filter->set & FILTER_NETNS && !netns_is_there(filter->netns)) {
+		run_error(run, "--netns %u: " NO_NETNS, filter->netns);
 		return -EINVAL;
 	}
 	if (filter->set & FILTER_DEVICE && device_settle(filter)) {
