@@ -98,6 +98,7 @@ for i in "${!pids[@]}"; do
 	wait "${pids[i]}"
 done
 checked "drop packets, stacks, qdisc" "$work"/run.*
+is "stacks of the whole run stand in its total only" "$(jq -r 'select(.stacks) | .type' "$work"/run.* | sort -u)" total
 is "there were drops, or this proves nothing" "$(cat "$work"/run.* | jq -r 'select(.type == "event" or .type == "row") |
 	.tool' | sort -u | grep -c -e packets -e stacks)" 2
 finish
