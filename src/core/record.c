@@ -144,11 +144,34 @@ static const char schema_of_reports[] =
 	" \"shown\": {\"type\": \"integer\", \"description\": \"interval, total: sum of the rows printed\"},"
 	" \"rows\": {\"type\": \"integer\", \"description\": \"interval, total: how many rows there are\"}}";
 
+/* two lines have a member of one name: it is either's type, and both meanings are said */
+static void property_join(json_t *property, const json_t *other)
+{
+	json_t *type = json_object_get(property, "type"), *also = json_object_get(other, "type");
+	const char *words = json_string_value(json_object_get(property, "description")),
+		   *more = json_string_value(json_object_get(other, "description"));
+
+	if (json_equal(type, also))
+		return;
+	if (json_is_string(type) && json_is_string(also))
+		json_object_set_new(property, "type", json_pack("[O, O]", type, also));
+	if (words && more)
+		json_object_set_new(property, "description", json_sprintf("%s; %s", words, more));
+}
+
 static void properties_add(json_t *properties, const char *text)
 {
-	json_t *more = json_loads(text, 0, NULL);
+	json_t *more = json_loads(text, 0, NULL), *property;
+	const char *name;
 
-	json_object_update(properties, more);
+	json_object_foreach(more, name, property) {
+		json_t *known = json_object_get(properties, name);
+
+		if (known)
+			property_join(known, property);
+		else
+			json_object_set(properties, name, property);
+	}
 	json_decref(more);
 }
 

@@ -77,13 +77,14 @@ tool_wait() { # NAME
 	tool_status=$?
 	unset "tool_pids[$1]"
 	# the first lines have all that events have, the last what the end has
-	[ ! -s "$work/$1.json" ] || { head -n 30 "$work/$1.json"; tail -n 4 "$work/$1.json"; } >> "$work/schema.lines"
+	[[ ! $LAB_KERNEL =~ ^(5.10|7)$ || ! -s $work/$1.json ]] || { head -n 30 "$work/$1.json"; tail -n 4 "$work/$1.json"; } >> "$work/schema.lines"
 }
 
 # At the end of a test the lines that its tools printed are held to their schemas, all at once.
 schemas_judge() {
 	local tool
-	[ -s "$work/schema.lines" ] || return 0
+	# the oldest and the newest kernel differ most in what they give
+	[[ $LAB_KERNEL =~ ^(5.10|7)$ && -s $work/schema.lines ]] || return 0
 	grep -o '"tool":"[^"]*"' "$work/schema.lines" | sort -u | cut -d'"' -f4 > "$work/schema.tools"
 	while read -ra tool; do
 		netsonde "${tool[@]}" --schema

@@ -544,7 +544,7 @@ TOOL(ovs_upcalls, .area = "ovs", .name = "upcalls", .kind = TOOL_SUMMARY,
      .was = "ovs_upcall_latency_summary", .object = ovs_upcalls__elf_bytes, .options = options, .hooks = hooks,
      .filter = true, .state_size = sizeof(struct state), .configure = configure, .chosen = chosen, .attached = attached,
      .report = report, .finish = finish,
-     .records = "{\"types\": [\"time\", \"lost\", \"datapath\"], \"members\": {"
+     .records = "{\"types\": [\"time\", \"row\", \"lost\", \"datapath\", \"interval\", \"total\"], \"members\": {"
 		STR("scope", "interval or total") STR("kind", "miss, action or unknown")
 		STR("part", "time: queued, user_space, reinjected or whole")
 		INT("count", "time, row, lost: how many") NUM("mean", "time: ns") INT("max", "time: ns")
@@ -561,6 +561,7 @@ TOOL(ovs_upcalls, .area = "ovs", .name = "upcalls", .kind = TOOL_SUMMARY,
 		INT("cache_hit", "datapath: lookups that the mask cache served")
 		NUM("masks_a_lookup", "datapath") NUM("hit_rate", "datapath: a second") NUM("miss_rate", "datapath: a second")
 		INT("flows", "datapath: now") INT("masks", "datapath: now")
+		NUM("seconds", "interval, total: how long it was")
 		NIL("integer", "unseen", "total: misses that the datapath counted and no probe saw; null with a filter")
 		OBJ("miss", "interval, total: upcalls, gso, lost, messages, received, answered, executed, refused, "
 			    "not_received, not_answered") ", "
