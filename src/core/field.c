@@ -125,6 +125,14 @@ void field_plain(const char *text, size_t size, FILE *to)
 		fputc(isascii(text[i]) && isprint(text[i]) ? text[i] : '?', to);
 }
 
+void field_clean(char *text, size_t size)
+{
+	for (size_t i = 0; i < size && text[i]; i++) {
+		if (!isascii(text[i]) || !isprint(text[i]))
+			text[i] = '?';
+	}
+}
+
 /* a JSON string must be UTF-8, which names of devices and tasks need not be */
 static json_t *plain_json(const char *text, size_t size)
 {
