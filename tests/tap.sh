@@ -43,6 +43,29 @@ like() { # TITLE SEEN REGEX [DIAGNOSIS]
 	fi
 }
 
+# What lines of JSON have that the schema they belong to does not declare, or that is of another type: one line each.
+# FILE begins with the schemas, each on a line of its own; a line belongs to the schema that names its tool.
+schema_faults() { # FILE
+	jq -rn '
+	def fits($s): . as $v | ($v | type) as $type |
+		if $s | has("const") then $v == $s.const
+		elif $s | has("enum") then any($s.enum[]; . == $v)
+		elif $s.type == null then true
+		else any([$s.type] | flatten[]; . == $type or (. == "integer" and $type == "number" and ($v | floor) == $v)) end;
+	def faults($s; $at): . as $v |
+		if fits($s) | not then "\($at) is \(tojson[:60])"
+		elif type == "object" and $s.properties then to_entries[] | .key as $k |
+			if $s.properties | has($k) then .value | faults($s.properties[$k]; "\($at).\($k)")
+			else "\($at).\($k) is not declared" end
+		elif type == "array" and $s.items then .[] | faults($s.items; "\($at)[]")
+		else empty end;
+	[foreach inputs as $line ({};
+		if $line["$schema"] then .schemas[$line.title] = $line | .line = null else .line = $line end;
+		if .line == null then empty
+		elif .schemas[.line.tool // ""] then .schemas[.line.tool] as $s | .line | faults($s; "\(.tool) \(.type)")
+		else "\(.line.tool): no schema" end)] | unique[]' "$1"
+}
+
 # The last call of a test: the plan, and the exit status. A test that never gets here has failed.
 # Where one failed, what it worked with is kept beside the log.
 finish() {

@@ -44,6 +44,19 @@ enum sonde_filter_set {
 /* those that first sight compares */
 #define FILTER_COMPARED (FILTER_ADDRESSES | FILTER_PORTS | FILTER_PROTOCOL)
 
+/** As sonde_filter.eth_type: none of the types that --type has a name for since the older tools. */
+#define FILTER_TYPE_OTHER 0xffff
+
+/** Whether a frame of this EtherType is one of those wanted. */
+static inline int filter_type_fits(unsigned int wanted, unsigned int type)
+{
+	if (wanted != FILTER_TYPE_OTHER)
+		return type == wanted;
+	/* IPv4, ARP, RARP, IPv6, LLDP, flow control */
+	return type != 0x0800 && type != 0x0806 && type != 0x8035 && type != 0x86dd && type != 0x88cc &&
+	       type != 0x8808;
+}
+
 /** Address bits outside the mask are zero. */
 struct sonde_prefix {
 	union sonde_address address, mask;

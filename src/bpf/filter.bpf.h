@@ -125,7 +125,7 @@ static __always_inline bool filter_headers(__u32 set, const struct packet_cursor
 	union wire_l3 wire;
 	struct packet_l4 l4;
 
-	if (set & FILTER_TYPE && type != flt.eth_type)
+	if (set & FILTER_TYPE && !filter_type_fits(flt.eth_type, type))
 		return false;
 	if (!(set & (FILTER_IP | FILTER_NOT_HOST)))
 		return true;

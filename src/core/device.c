@@ -2,23 +2,22 @@
 /*
  * device.c: names of devices by namespace and ifindex. From the programs' own
  * map where they entered one, so that deleted devices have names too; else
- * asked of the namespace itself, and kept.
+ * asked of the namespace itself, and kept for a while: devices come, and are renamed.
  */
 #include <bpf/bpf.h>
-#include <dirent.h>
-#include <fcntl.h>
 #include <net/if.h>
-#include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "core/clock.h"
 #include "core/device.h"
+#include "core/netns.h"
+
+#define KEEP_NS 10000000000ULL
 
 struct known {
 	struct sonde_device_key key;
+	uint64_t asked_ns;
 	sonde_name name; /* "": nobody knows */
 };
 
@@ -31,64 +30,43 @@ void device_use_map(int fd)
 	map_fd = fd;
 }
 
-/* a namespace that a name in /run/netns or a process leads to */
-static int netns_open(__u32 inode)
+struct question {
+	uint32_t ifindex;
+	char *name;
+};
+
+/* in the device's namespace */
+static int name_ask(void *data)
 {
-	static const struct {
-		const char *folder, *rest;
-	} ways[] = { { "/run/netns", "" }, { "/proc", "/ns/net" } };
-	struct stat info;
-	int fd = -1;
+	const struct question *question = data;
+	char found[IF_NAMESIZE] = "";
 
-	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]) && fd < 0; i++) {
-		DIR *folder = opendir(ways[i].folder);
-		struct dirent *entry;
-
-		while (folder && fd < 0 && (entry = readdir(folder))) {
-			char path[320];
-
-			snprintf(path, sizeof(path), "%s/%s%s", ways[i].folder, entry->d_name,
-				 ways[i].rest);
-			if (!stat(path, &info) && info.st_ino == inode && S_ISREG(info.st_mode))
-				fd = open(path, O_RDONLY | O_CLOEXEC);
-		}
-		if (folder)
-			closedir(folder);
-	}
-	return fd;
+	if (if_indextoname(question->ifindex, found))
+		memcpy(question->name, found, sizeof(sonde_name));
+	return 0;
 }
 
-/* asks the namespace, in which this thread is for the length of one call */
-static void name_ask(const struct sonde_device_key *key, sonde_name name)
+static struct known *known_find(const struct sonde_device_key *key)
 {
-	char found[IF_NAMESIZE] = "";
-	struct stat own;
-	int home, there;
+	struct known *more;
 
-	if (stat("/proc/self/ns/net", &own))
-		return;
-	if (own.st_ino == key->netns) {
-		if (if_indextoname(key->ifindex, found))
-			memcpy(name, found, sizeof(sonde_name));
-		return;
+	for (size_t i = 0; i < known_count; i++) {
+		if (!memcmp(&known[i].key, key, sizeof(*key)))
+			return &known[i];
 	}
-	home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	there = netns_open(key->netns);
-	if (home >= 0 && there >= 0 && !setns(there, CLONE_NEWNET)) {
-		if (if_indextoname(key->ifindex, found))
-			memcpy(name, found, sizeof(sonde_name));
-		if (setns(home, CLONE_NEWNET))
-			abort(); /* nothing that follows would be about this host */
-	}
-	if (home >= 0)
-		close(home);
-	if (there >= 0)
-		close(there);
+	more = reallocarray(known, known_count + 1, sizeof(*known));
+	if (!more)
+		return NULL;
+	known = more;
+	known[known_count] = (struct known){ .key = *key };
+	return &known[known_count++];
 }
 
 bool device_name(const struct sonde_device_key *key, sonde_name name)
 {
-	struct known *more;
+	struct question question = { .ifindex = key->ifindex, .name = name };
+	const uint64_t now = clock_now();
+	struct known *entry;
 
 	memset(name, 0, sizeof(sonde_name));
 	/* without its namespace an ifindex says nothing */
@@ -96,18 +74,16 @@ bool device_name(const struct sonde_device_key *key, sonde_name name)
 		return false;
 	if (map_fd >= 0 && !bpf_map_lookup_elem(map_fd, key, name) && name[0])
 		return true;
-	for (size_t i = 0; i < known_count; i++) {
-		if (memcmp(&known[i].key, key, sizeof(*key)))
-			continue;
-		memcpy(name, known[i].name, sizeof(sonde_name));
-		return name[0];
+	entry = known_find(key);
+	if (!entry || !entry->asked_ns || now - entry->asked_ns > KEEP_NS) {
+		netns_call(key->netns, name_ask, &question);
+		/* a device that is gone keeps the name that it had */
+		if (entry && name[0])
+			memcpy(entry->name, name, sizeof(sonde_name));
+		if (entry)
+			entry->asked_ns = now;
 	}
-	name_ask(key, name);
-	more = reallocarray(known, known_count + 1, sizeof(*known));
-	if (more) {
-		known = more;
-		known[known_count].key = *key;
-		memcpy(known[known_count++].name, name, sizeof(sonde_name));
-	}
+	if (entry)
+		memcpy(name, entry->name, sizeof(sonde_name));
 	return name[0];
 }

@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -33,13 +34,54 @@ bool feature_module(const char *module)
 	return !access(path, F_OK);
 }
 
-static bool has_root(char *detail, size_t size)
+/* root of a user namespace has all capabilities, and they are good for nothing outside of it */
+static bool in_user_namespace(void)
 {
-	snprintf(detail, size, "uid %u", geteuid());
-	return !geteuid();
+	const ino_t first = 0xeffffffd; /* PROC_USER_INIT_INO, since 3.8 */
+	struct stat own;
+
+	return !stat("/proc/self/ns/user", &own) && own.st_ino != first;
 }
 
-static bool has_bpf(char *detail, size_t size)
+/* what the kernel asks for: these three (since 5.8), or CAP_SYS_ADMIN */
+static bool lacks_capabilities(void)
+{
+	const uint64_t admin = 1ULL << 21, needed = 1ULL << 39 | 1ULL << 38 | 1ULL << 12;
+	FILE *file = fopen("/proc/self/status", "re");
+	unsigned long long has = ~0ULL;
+	char line[256];
+
+	while (file && fgets(line, sizeof(line), file) && sscanf(line, "CapEff: %llx", &has) != 1)
+		;
+	if (file)
+		fclose(file);
+	return !(has & admin) && (has & needed) != needed;
+}
+
+const char *feature_forbidden(void)
+{
+	if (geteuid())
+		return "must be run as root: it loads BPF programs into the kernel";
+	if (in_user_namespace())
+		return "root of a user namespace (a container, unshare -U) lacks the capabilities CAP_BPF, CAP_PERFMON and "
+		       "CAP_NET_ADMIN on the host: run it outside";
+	if (lacks_capabilities())
+		return "this root (in a container?) lacks the capabilities CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN";
+	return NULL;
+}
+
+static bool has_root(char *detail, size_t size)
+{
+	const char *why = feature_forbidden();
+
+	if (!why || geteuid())
+		snprintf(detail, size, "uid %u", geteuid());
+	else
+		snprintf(detail, size, "%s", why);
+	return !why;
+}
+
+bool feature_loads_bpf(char *detail, size_t size)
 {
 	const struct bpf_insn code[] = {
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0 },
@@ -48,7 +90,7 @@ static bool has_bpf(char *detail, size_t size)
 	int fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "probe_load", "GPL", code, 2, NULL);
 
 	if (fd < 0) {
-		snprintf(detail, size, "a program of two instructions was refused");
+		snprintf(detail, size, "a program of two instructions was refused: %s", strerror(-fd));
 		return false;
 	}
 	close(fd);
@@ -224,8 +266,8 @@ static bool has_modules(char *detail, size_t size)
 }
 
 const struct feature features[] = {
-	{ "root", "runs as root", has_root, "nothing can be loaded: run it as root" },
-	{ "bpf", "BPF programs load", has_bpf,
+	{ "root", "runs as root", has_root, "no tool works: run it as root of the host, with all capabilities" },
+	{ "bpf", "BPF programs load", feature_loads_bpf,
 	  "no tool works: CONFIG_BPF_SYSCALL, seccomp, or a security module" },
 	{ "lockdown", "kernel memory may be read", has_no_lockdown,
 	  "lockdown=confidentiality forbids it: no tool works; boot with lockdown=integrity" },
@@ -238,7 +280,7 @@ const struct feature features[] = {
 	{ "drop_reasons", "drop reasons by name", has_reasons,
 	  "a drop's place and stack stand in for its reason (reasons came with 5.17)" },
 	{ "qdisc_drop", "tracepoint qdisc:qdisc_drop", has_qdisc_drop,
-	  "drop qdisc names the root qdisc of the queue, not the leaf (the tracepoint came with 7.2)" },
+	  "drop qdisc goes by the frees of packets instead (the tracepoint came with 7.2)" },
 	{ "fentry", "fentry and fexit", has_fentry,
 	  "kprobes are used instead: they cost three times as much a hit" },
 	{ "kprobe", "kprobes", has_kprobe,

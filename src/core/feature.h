@@ -17,6 +17,10 @@ struct feature {
 /** All features; ends with a NULL name. */
 extern const struct feature features[];
 
+/** Why this process may load no BPF programs, as far as that is its own matter; NULL: it may. */
+const char *feature_forbidden(void);
+/** True if the kernel loads a BPF program of ours; else why says what it was that refused. */
+bool feature_loads_bpf(char *why, size_t size);
 /** True if kernel lockdown forbids reading kernel memory, which every tool does. */
 bool feature_locked_down(void);
 /** True if a module is loaded or built in. */

@@ -125,6 +125,14 @@ void field_plain(const char *text, size_t size, FILE *to)
 		fputc(isascii(text[i]) && isprint(text[i]) ? text[i] : '?', to);
 }
 
+void field_clean(char *text, size_t size)
+{
+	for (size_t i = 0; i < size && text[i]; i++) {
+		if (!isascii(text[i]) || !isprint(text[i]))
+			text[i] = '?';
+	}
+}
+
 /* a JSON string must be UTF-8, which names of devices and tasks need not be */
 static json_t *plain_json(const char *text, size_t size)
 {
@@ -385,7 +393,7 @@ static const struct field_type types[] = {
 	{ "sonde_flow", SCHEMA_OBJECT, true, field_flow_json, field_flow_text },
 	{ "sonde_stack", "\"%s\": {\"type\": \"array\", \"items\": {\"type\": \"string\"}}", true,
 	  field_stack_json, field_stack_text },
-	{ "sonde_stack_id", "\"%s\": {\"type\": \"array\", \"items\": {\"type\": \"string\"}}",
+	{ "sonde_stack_id", "\"%s\": {\"type\": [\"array\", \"null\"], \"items\": {\"type\": \"string\"}}",
 	  true, nothing_json, NULL },
 	{ "sonde_frame", NULL, true, nothing_json, NULL },
 };

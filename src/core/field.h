@@ -23,6 +23,8 @@ struct field_type {
 const struct field_type *field_type(const char *name);
 /** Prints text from outside (a task's name) with ? for what is not printable ASCII. */
 void field_plain(const char *text, size_t size, FILE *to);
+/** The same in place, up to the first 0 of size bytes. */
+void field_clean(char *text, size_t size);
 /** "dev" by name, ifindex or null, "ifindex", "netns" into object. */
 void field_device_json(json_t *object, const struct sonde_device_key *key, const char *name);
 

@@ -1,21 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* filter.c: filter options to the filter in rodata. */
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/nsfs.h>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/filter.h"
+#include "core/netns.h"
 
 enum {
 	TYPE_IP4 = 0x0800,
@@ -214,7 +209,7 @@ static int type_parse(struct run *run, const char *value, char *why, size_t size
 	} names[] = {
 		{ "ipv4", TYPE_IP4 }, { "arp", TYPE_ARP },	  { "rarp", 0x8035 },
 		{ "ipv6", TYPE_IP6 }, { "flow_control", 0x8808 }, { "mpls", 0x8847 },
-		{ "lldp", 0x88cc },
+		{ "lldp", 0x88cc },  { "other", FILTER_TYPE_OTHER },
 	};
 	unsigned long type;
 
@@ -227,10 +222,10 @@ static int type_parse(struct run *run, const char *value, char *why, size_t size
 		run->filter->set |= FILTER_TYPE;
 		return 0;
 	}
-	if (number_parse(value, value + strlen(value), 0xffff, &type) || type < 0x600) {
+	if (number_parse(value, value + strlen(value), FILTER_TYPE_OTHER - 1, &type) || type < 0x600) {
 		snprintf(
 			why, size,
-			"not an EtherType: ipv4, ipv6, arp, rarp, lldp, mpls, flow_control or 0x0600 to 0xffff");
+			"not an EtherType: ipv4, ipv6, arp, rarp, lldp, mpls, flow_control, other or 0x0600 to 0xfffe");
 		return -EINVAL;
 	}
 	run->filter->eth_type = type;
@@ -285,32 +280,16 @@ static int inner_parse(struct run *run, const char *value, char *why, size_t siz
 	return 0;
 }
 
-/* a descriptor of the network namespace at path, and its inode; -1 if there is none */
-static int netns_open_at(const char *path, uint32_t *inode)
-{
-	struct stat info, own;
-	int fd;
+#define NO_NETNS "no such network namespace (an inode number, a path, or a name in /run/netns)"
 
-	if (stat(path, &info) || stat("/proc/self/ns/net", &own) || info.st_dev != own.st_dev)
-		return -1;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0 && ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET) {
-		close(fd);
-		return -1;
-	}
-	*inode = info.st_ino;
-	return fd;
-}
-
-/* the inode of the network namespace at path; 0 if there is none */
-static uint32_t netns_at(const char *path)
+/* an inode number can be that of nothing; only root may look at the namespaces of others */
+static bool netns_is_there(uint32_t inode)
 {
-	uint32_t inode = 0;
-	int fd = netns_open_at(path, &inode);
+	const int fd = geteuid() ? -1 : netns_open(inode);
 
 	if (fd >= 0)
 		close(fd);
-	return fd < 0 ? 0 : inode;
+	return fd >= 0 || geteuid();
 }
 
 /* by the inode that the kernel shows, a path to a namespace, or a name as "ip netns" has it */
@@ -322,12 +301,10 @@ static int netns_parse(struct run *run, const char *value, char *why, size_t siz
 	if (number_parse(value, value + strlen(value), UINT32_MAX, &inode)) {
 		snprintf(path, sizeof(path), "%s%s", strchr(value, '/') ? "" : "/run/netns/",
 			 value);
-		inode = netns_at(path);
+		inode = netns_inode(path);
 	}
 	if (!inode) {
-		snprintf(
-			why, size,
-			"no such network namespace (an inode number, a path, or a name in /run/netns)");
+		snprintf(why, size, NO_NETNS);
 		return -EINVAL;
 	}
 	run->filter->netns = inode;
@@ -335,38 +312,10 @@ static int netns_parse(struct run *run, const char *value, char *why, size_t siz
 	return 0;
 }
 
-/* a descriptor of the namespace with this inode, by name or by a process in it; -1: not found */
-static int netns_open_in(const char *folder, const char *tail, uint32_t inode)
-{
-	DIR *names = opendir(folder);
-	struct dirent *name;
-	char path[512];
-	uint32_t found;
-	int fd = -1;
-
-	while (fd < 0 && names && (name = readdir(names))) {
-		snprintf(path, sizeof(path), "%s/%s%s", folder, name->d_name, tail);
-		fd = netns_open_at(path, &found);
-		if (fd >= 0 && found != inode) {
-			close(fd);
-			fd = -1;
-		}
-	}
-	if (names)
-		closedir(names);
-	return fd;
-}
-
-static int netns_open(uint32_t inode)
-{
-	int fd = netns_open_in("/run/netns", "", inode);
-
-	return fd < 0 ? netns_open_in("/proc", "/ns/net", inode) : fd;
-}
-
 /* the kernel's name of the device (it may be known by others) and its number; not 0: it has none */
-static int device_find(struct sonde_filter *filter)
+static int device_find(void *data)
 {
+	struct sonde_filter *filter = data;
 	char name[IF_NAMESIZE] = "";
 
 	filter->ifindex = if_nametoindex(filter->device);
@@ -383,26 +332,13 @@ static int device_find(struct sonde_filter *filter)
  */
 static int device_settle(struct sonde_filter *filter)
 {
-	uint32_t own = netns_at("/proc/self/ns/net");
-	int home, other, err = 0;
+	int err;
 
 	if (!(filter->set & FILTER_NETNS))
-		filter->netns = own;
+		filter->netns = netns_inode(NULL);
 	filter->set |= FILTER_NETNS;
-	if (filter->netns == own)
-		return device_find(filter);
-	home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	other = netns_open(filter->netns);
-	if (home >= 0 && other >= 0 && !setns(other, CLONE_NEWNET)) {
-		err = device_find(filter);
-		if (setns(home, CLONE_NEWNET))
-			err = -errno;
-	}
-	if (home >= 0)
-		close(home);
-	if (other >= 0)
-		close(other);
-	return err;
+	err = netns_call(filter->netns, device_find, filter);
+	return err == -ESRCH ? 0 : err;
 }
 
 const struct option_row filter_rows[] = {
@@ -422,7 +358,7 @@ const struct option_row filter_rows[] = {
 	  "tcp, udp, icmp (also ICMPv6 with an IPv6 address), icmpv6, sctp, arp or a number",
 	  "l4-protocol ip-proto", .parse = protocol_parse },
 	{ OPTION_PARSED, "type", "NAME",
-	  "EtherType: ipv4, ipv6, arp, rarp, lldp, mpls, flow_control or a number", "ethertype eth-type",
+	  "EtherType: ipv4, ipv6, arp, rarp, lldp, mpls, flow_control, other or a number", "ethertype eth-type",
 	  .parse = type_parse },
 	{ OPTION_PARSED, "dev", "NAME", "the packet's device", "device interface",
 	  .parse = dev_parse },
@@ -464,91 +400,6 @@ static const char *contradiction(const struct sonde_filter *filter)
 	return set & not_of_type ? "--type contradicts an address, port or protocol" : NULL;
 }
 
-/* one or two ports, as on the wire; false: longer, or a range */
-static bool pair_of(const struct sonde_ports *ports, uint32_t pair[2])
-{
-	const struct sonde_port_range *first = &ports->range[0],
-				      *last = &ports->range[ports->count - 1];
-
-	if (ports->count > 2 || first->first != first->last || last->first != last->last)
-		return false;
-	pair[0] = htons(first->first);
-	pair[1] = htons(last->first);
-	return true;
-}
-
-/* no plain IPv4 packet passes */
-static bool never_ip4(const struct sonde_filter *filter)
-{
-	return filter->set & (FILTER_IP6 | FILTER_ARP) ||
-	       (filter->set & FILTER_TYPE && filter->eth_type != TYPE_IP4);
-}
-
-/* see enum filter_quick */
-static void quick_set(struct sonde_filter *filter)
-{
-	struct {
-		uint8_t ttl, protocol;
-		uint16_t checksum;
-		uint32_t src, dst;
-		uint16_t src_port, dst_port;
-	} mask = {}, value = {};
-	uint32_t set = filter->set, lists = set & FILTER_PORTS;
-	uint32_t *pair = filter->quick_pair, src[2], dst[2];
-
-	filter->quick = QUICK_NONE;
-	memset(filter->quick_mask, 0, sizeof(filter->quick_mask));
-	if (set & FILTER_INNER)
-		return;
-	if (never_ip4(filter)) {
-		filter->quick_mask[0] = 1;
-		filter->quick_value[0] = 2;
-		filter->quick = QUICK_WORDS;
-		return;
-	}
-	if (!(set & FILTER_COMPARED))
-		return;
-	if (set & FILTER_SRC) {
-		mask.src = filter->src.mask.word[0];
-		value.src = filter->src.address.word[0];
-	}
-	if (set & FILTER_DST) {
-		mask.dst = filter->dst.mask.word[0];
-		value.dst = filter->dst.address.word[0];
-	}
-	if (set & FILTER_PROTOCOL) {
-		mask.protocol = 0xff;
-		value.protocol = filter->protocol;
-	}
-	/* one port stands in the words */
-	if (set & FILTER_SRC_PORT && pair_of(&filter->src_port, src) && src[0] == src[1]) {
-		mask.src_port = 0xffff;
-		value.src_port = src[0];
-		lists &= ~FILTER_SRC_PORT;
-	}
-	if (set & FILTER_DST_PORT && pair_of(&filter->dst_port, dst) && dst[0] == dst[1]) {
-		mask.dst_port = 0xffff;
-		value.dst_port = dst[0];
-		lists &= ~FILTER_DST_PORT;
-	}
-	memcpy(filter->quick_mask, &mask, sizeof(mask));
-	memcpy(filter->quick_value, &value, sizeof(value));
-	if (!(set & FILTER_PORTS))
-		filter->quick = set & FILTER_HOST ? QUICK_HOST : QUICK_WORDS;
-	else if (!lists && !(set & FILTER_HOST))
-		filter->quick = QUICK_PORTS;
-	else if (set & FILTER_HOST)
-		filter->quick = QUICK_ALL;
-	else if (lists == FILTER_PORT && pair_of(&filter->port, pair))
-		filter->quick = QUICK_PAIR;
-	else if (lists == FILTER_SRC_PORT && pair_of(&filter->src_port, pair))
-		filter->quick = QUICK_PAIR_SRC;
-	else if (lists == FILTER_DST_PORT && pair_of(&filter->dst_port, pair))
-		filter->quick = QUICK_PAIR_DST;
-	else
-		filter->quick = QUICK_ALL;
-}
-
 int filter_finish(struct run *run)
 {
 	struct sonde_filter *filter = run->filter;
@@ -567,13 +418,17 @@ int filter_finish(struct run *run)
 		run_error(run, "%s", wrong);
 		return -EINVAL;
 	}
+	if (filter->set & FILTER_NETNS && !netns_is_there(filter->netns)) {
+		run_error(run, "--netns %u: " NO_NETNS, filter->netns);
+		return -EINVAL;
+	}
 	if (filter->set & FILTER_DEVICE && device_settle(filter)) {
 		run_error(run, "--dev %.16s: no such device%s", filter->device,
-			  filter->netns == netns_at("/proc/self/ns/net")
+			  filter->netns == netns_inode(NULL)
 				  ? " (one in another namespace needs --netns too)"
 				  : " in that namespace");
 		return -EINVAL;
 	}
-	quick_set(filter);
+	filter_quick_set(filter);
 	return 0;
 }

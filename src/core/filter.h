@@ -15,6 +15,9 @@ extern const struct option_row filter_rows[];
  */
 int filter_finish(struct run *run);
 
+/** filter_quick_set: fills quick and its bytes from all else; see enum filter_quick. */
+void filter_quick_set(struct sonde_filter *filter);
+
 /** "10.0.0.0/24", "fd00::1"; family becomes 4 or 6. Returns 0 or -EINVAL with why. */
 int filter_parse_prefix(const char *text, struct sonde_prefix *prefix, int *family, char *why,
 			size_t size);

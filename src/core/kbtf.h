@@ -6,6 +6,7 @@
 #include <bpf/btf.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 /** Room for a module's name, as the kernel's MODULE_NAME_LEN. */
 #define KBTF_MODULE_NAME 64
@@ -15,6 +16,11 @@
  * Returns 0, -ENOENT if the kernel has none, or another -errno.
  */
 int kbtf_open(const char *path);
+/** What an error of kbtf_open() means; libbpf's own errors begin at 4000. */
+static inline const char *kbtf_error(int err)
+{
+	return err < -4000 ? "no BTF in it" : strerror(-err);
+}
 /** kbtf_close: frees what was read; some 15 MB. */
 void kbtf_close(void);
 /** True if the types of vmlinux are at hand. */

@@ -13,6 +13,9 @@ struct entry {
 	uint16_t module; /* index into modules, 0: vmlinux */
 };
 
+/* the last function of a module, or of the kernel itself, is taken to be no larger: nothing says where it ends */
+#define EDGE_SIZE 8192
+
 static struct entry *entries;
 static uint32_t *order; /* of entries, by address */
 static size_t entry_count, entry_room;
@@ -146,13 +149,17 @@ static void symbol_fill(size_t i, struct ksym *symbol)
 	symbol->name = names + entry->name;
 	symbol->module = entry->module ? modules[entry->module - 1] : NULL;
 	symbol->address = entry->address;
-	symbol->size = 4096;
+	symbol->size = EDGE_SIZE;
 	/* aliases share an address */
 	for (size_t next = i + 1; next < entry_count; next++) {
-		if (entries[order[next]].address != entry->address) {
-			symbol->size = entries[order[next]].address - entry->address;
-			break;
-		}
+		const struct entry *behind = &entries[order[next]];
+
+		if (behind->address == entry->address)
+			continue;
+		/* between two modules lies what belongs to neither */
+		if (behind->module == entry->module || behind->address - entry->address < EDGE_SIZE)
+			symbol->size = behind->address - entry->address;
+		break;
 	}
 }
 
@@ -183,8 +190,8 @@ bool ksym_find(uint64_t address, struct ksym *symbol)
 	for (at--; at && entries[order[at - 1]].address == entries[order[at]].address; at--)
 		;
 	symbol_fill(at, symbol);
-	/* what lies further behind belongs to a module or program that came later */
-	return address - symbol->address < 1 << 16;
+	/* what lies behind the last function of a module belongs to a module or program that came later */
+	return address - symbol->address < symbol->size;
 }
 
 bool ksym_lookup(const char *name, struct ksym *symbol)

@@ -243,6 +243,26 @@ static struct bpf_program *program_find(struct run *run, const struct hook_row *
 	return NULL;
 }
 
+bool object_target_module(const struct run *run, const struct hook_row *hook, char module[KBTF_MODULE_NAME])
+{
+	const size_t wanted = strlen(hook->name);
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, run->object)
+	{
+		size_t length;
+		const struct attach_kind *kind = attach_kind(program, &length);
+		struct ksym symbol;
+
+		if (!kind || length != wanted || strncmp(bpf_program__name(program), hook->name, length) ||
+		    !ksym_lookup(attach_target(program, kind), &symbol) || !symbol.module)
+			continue;
+		snprintf(module, KBTF_MODULE_NAME, "%s", symbol.module);
+		return true;
+	}
+	return false;
+}
+
 static int hook_choose(struct run *run, const struct hook_row *hook)
 {
 	/* NETSONDE_ATTACH=kp: this kind where the hook has it, so that each variant can be tested */

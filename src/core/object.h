@@ -3,6 +3,7 @@
 #ifndef NETSONDE_CORE_OBJECT_H
 #define NETSONDE_CORE_OBJECT_H
 
+#include "core/kbtf.h"
 #include "core/tool.h"
 
 /**
@@ -17,6 +18,10 @@ int object_open(struct run *run);
  * Returns 0, or -ENOSYS with a sentence if a hook that the tool needs has none.
  */
 int object_choose(struct run *run);
+/**
+ * object_target_module: the module that has a function which this hook could be attached at; false if no module has one.
+ */
+bool object_target_module(const struct run *run, const struct hook_row *hook, char module[KBTF_MODULE_NAME]);
 /** object_load: into the kernel. Returns 0 or -errno, said. */
 int object_load(struct run *run);
 /** object_attach: all chosen programs. Returns 0 or -errno, said. */

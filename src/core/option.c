@@ -41,6 +41,8 @@ static const struct option_row command_rows[] = {
 	{ OPTION_FLAG, "json", NULL, "one JSON object a line", OPT_RUN(json) },
 	{ OPTION_STRING, "btf", "FILE",
 	  "types of the kernel, for one without /sys/kernel/btf/vmlinux", OPT_RUN(btf_path) },
+	{ OPTION_FLAG, "schema", NULL, "print the JSON schema of the output lines",
+	  OPT_RUN(schema) },
 	{ OPTION_FLAG, "help", NULL, "this text", OPT_RUN(help) },
 	{ OPTION_END },
 };
@@ -220,47 +222,61 @@ static bool given_before(const struct option_row **given, unsigned int *count,
 	return false;
 }
 
+/* what an option of the older script, dashes and all, is called today; NULL: it had no such */
+static const struct option_row *row_of_old(const struct tool *tool, const char *word, size_t length)
+{
+	for (const char *at = tool->was_options; at && *at; at += strcspn(at, " "), at += strspn(at, " ")) {
+		if (!strncmp(at, word, length) && at[length] == '=')
+			return row_find(tool, at + length + 1, strcspn(at + length + 1, " "));
+	}
+	return NULL;
+}
+
+/* the option that a word of the command line names; value: what the word has behind it (--top=5, -t5), or NULL */
+static const struct option_row *word_read(struct run *run, const char *word, const char **value)
+{
+	const bool is_long = !strncmp(word, "--", 2) && word[2];
+	const size_t length = is_long ? strcspn(word, "=") : strnlen(word, 2);
+	const struct option_row *row = row_of_old(run->tool, word, length);
+
+	*value = word[length] ? word + length + is_long : NULL;
+	if (!row && !strcmp(word, "-h"))
+		row = row_find(run->tool, "help", strlen("help"));
+	if (!row && !is_long)
+		run_error(run, "unexpected word '%s': options begin with --, see --help", word);
+	if (row || !is_long)
+		return row;
+	row = row_find(run->tool, word + 2, length - 2);
+	if (!row)
+		run_error(run, "no such option: %.*s, see --help", (int)length, word);
+	return row;
+}
+
 int option_parse(struct run *run, int argc, char **argv)
 {
 	const struct option_row *given[OPTIONS_GIVEN_MAX];
 	unsigned int given_count = 0;
 
 	for (int i = 0; i < argc; i++) {
-		const struct option_row *row;
-		const char *value = NULL, *name = argv[i];
+		const char *value;
+		const struct option_row *row = word_read(run, argv[i], &value);
 		bool flag;
 		char why[160] = "";
-		size_t length;
 
-		if (!strcmp(name, "-h"))
-			name = "--help";
-		if (strncmp(name, "--", 2) || !name[2]) {
-			run_error(run, "unexpected word '%s': options begin with --, see --help",
-				  name);
+		if (!row)
 			return -EINVAL;
-		}
-		name += 2;
-		length = strcspn(name, "=");
-		row = row_find(run->tool, name, length);
-		if (!row) {
-			run_error(run, "no such option: --%.*s, see --help", (int)length, name);
-			return -EINVAL;
-		}
 		flag = row->kind == OPTION_FLAG || row->kind == OPTION_FLAG_PARSED;
 		if (!flag && given_before(given, &given_count, row)) {
 			run_error(run, "--%s is given twice", row->name);
 			return -EINVAL;
 		}
-		if (flag) {
-			if (name[length]) {
-				run_error(run, "--%s takes no value", row->name);
-				return -EINVAL;
-			}
-		} else if (name[length]) {
-			value = name + length + 1;
-		} else if (i + 1 < argc) {
-			value = argv[++i];
-		} else {
+		if (flag && value) {
+			run_error(run, "--%s takes no value", row->name);
+			return -EINVAL;
+		}
+		if (!flag && !value && ++i < argc)
+			value = argv[i];
+		if (!flag && !value) {
 			run_error(run, "--%s needs a value (%s)", row->name, row->value);
 			return -EINVAL;
 		}
@@ -270,6 +286,21 @@ int option_parse(struct run *run, int argc, char **argv)
 		}
 	}
 	return 0;
+}
+
+/* "-i=interval --name=dev" as "-i (--interval), --name (--dev)" */
+static void old_help(const char *at, FILE *to)
+{
+	const char *between = "Also takes: ";
+
+	for (; at && *at; at += strcspn(at, " "), at += strspn(at, " ")) {
+		const int old = strcspn(at, "="), today = strcspn(at + old + 1, " ");
+
+		fprintf(to, "%s%.*s (--%.*s)", between, old, at, today, at + old + 1);
+		between = ", ";
+	}
+	if (*between == ',')
+		fputc('\n', to);
 }
 
 void option_help(const struct run *run, FILE *to)
@@ -285,6 +316,7 @@ void option_help(const struct run *run, FILE *to)
 		fprintf(to, "It cannot see: %s\n", tool->cannot_see);
 	if (tool->was)
 		fprintf(to, "Also called: %s\n", tool->was);
+	old_help(tool->was_options, to);
 	for (unsigned int i = 0; i < count; i++) {
 		fprintf(to, "\n%s:\n", groups[i].title);
 		for (const struct option_row *row = groups[i].rows; row->kind != OPTION_END;

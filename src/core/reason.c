@@ -105,6 +105,12 @@ int reason_load(void)
 	return count;
 }
 
+int reason_reload(void)
+{
+	count = 0;
+	return reason_load();
+}
+
 void reason_each(void (*visit)(const char *name, uint32_t number, void *data), void *data)
 {
 	for (int i = 0; i < count; i++)

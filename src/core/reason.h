@@ -8,6 +8,8 @@
 
 /** reason_load: read the names; needs kbtf_open(). Returns how many; 0: this kernel has no reasons. */
 int reason_load(void);
+/** reason_reload: the same once more, after a module has come. */
+int reason_reload(void);
 /** reason_name: NETFILTER_DROP, OVS_DROP_EXPLICIT, ...; NULL for a number that no enum names. */
 const char *reason_name(uint32_t reason);
 /**

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/plain.h"
 #include "core/tool.h"
 #include "core/words.h"
 
@@ -115,11 +116,17 @@ const struct tool *registry_find(int *argc, char ***argv)
 		*argv += 1;
 		return tool;
 	}
-	if (area_known && *argc > 1)
-		fprintf(stderr, "netsonde: %s has no tool %s: see netsonde %s --help\n", word, (*argv)[1], word);
-	else if (area_known)
-		fprintf(stderr, "netsonde: %s needs the name of a tool: see netsonde %s --help\n", word, word);
-	else
-		fprintf(stderr, "netsonde: no such area or tool: %s: see netsonde --help\n", word);
+	fputs("netsonde: ", stderr);
+	if (area_known && *argc > 1) {
+		fprintf(stderr, "%s has no tool ", word);
+		plain_words((*argv)[1], stderr);
+		fprintf(stderr, ": see netsonde %s --help\n", word);
+	} else if (area_known) {
+		fprintf(stderr, "%s needs the name of a tool: see netsonde %s --help\n", word, word);
+	} else {
+		fputs("no such area or tool: ", stderr);
+		plain_words(word, stderr);
+		fputs(": see netsonde --help\n", stderr);
+	}
 	return NULL;
 }

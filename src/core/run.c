@@ -27,6 +27,7 @@
 #include "core/module.h"
 #include "core/object.h"
 #include "core/option.h"
+#include "core/plain.h"
 #include "core/reason.h"
 #include "core/record.h"
 #include "core/run.h"
@@ -43,8 +44,7 @@ static void run_say(const struct run *run, const char *format,
 	vsnprintf(words, sizeof(words), format, args);
 	fprintf(stderr, "netsonde %s: ", run->command);
 	/* what the user typed, and names of devices and tasks, may hold control characters */
-	for (const char *c = words; *c; c++)
-		fputc((unsigned char)*c < ' ' || *c == 127 ? '?' : *c, stderr);
+	plain_words(words, stderr);
 	fputc('\n', stderr);
 }
 
@@ -60,6 +60,12 @@ void run_error(struct run *run, const char *format, ...)
 	va_start(args, format);
 	run_say(run, format, args);
 	va_end(args);
+}
+
+void run_remark(struct run *run, const char *words)
+{
+	if (run->note_count < sizeof(run->notes) / sizeof(run->notes[0]))
+		run->notes[run->note_count++] = words;
 }
 
 void run_note(const struct run *run, const char *format, ...)
@@ -113,6 +119,8 @@ static void start_print(struct run *run)
 			if (run->missing[i]->without)
 				fprintf(stderr, "  not visible: %s\n", run->missing[i]->without);
 		}
+		for (unsigned int i = 0; i < run->note_count; i++)
+			fprintf(stderr, "  %s\n", run->notes[i]);
 		return;
 	}
 	record = record_new(run, type);
@@ -131,6 +139,13 @@ static void start_print(struct run *run)
 			json_array_append_new(missing, json_string(run->missing[i]->without));
 	}
 	json_object_set_new(record, "not_visible", missing);
+	if (run->note_count) {
+		json_t *notes = json_array();
+
+		for (unsigned int i = 0; i < run->note_count; i++)
+			json_array_append_new(notes, json_string(run->notes[i]));
+		json_object_set_new(record, "notes", notes);
+	}
 	record_print(run, record);
 }
 
@@ -334,9 +349,7 @@ static int kernel_read(struct run *run)
 		return -ENOSYS;
 	}
 	if (err) {
-		run_error(run, "--btf %s: %s", run->btf_path ? run->btf_path : "",
-			  err < -4000 ? "no BTF in it"
-				      : strerror(-err)); /* libbpf's own errors begin at 4000 */
+		run_error(run, "--btf %s: %s", run->btf_path ? run->btf_path : "", kbtf_error(err));
 		return -EINVAL;
 	}
 	reason_load();
@@ -437,8 +450,8 @@ static int prepare(struct run *run, int argc, char **argv)
 	}
 	if (options_check(run) || filter_finish(run))
 		return EXIT_USAGE;
-	if (geteuid() && !run->dry_run) {
-		run_error(run, "must be run as root: it loads BPF programs into the kernel");
+	if (feature_forbidden() && !run->dry_run) {
+		run_error(run, "%s", feature_forbidden());
 		return EXIT_FAILED;
 	}
 	err = run_examine(run);
@@ -523,9 +536,12 @@ static int run_command(struct run *run, int argc, char **argv)
 {
 	if (option_parse(run, argc, argv))
 		return EXIT_USAGE;
-	if (!run->help)
+	if (run->help)
+		option_help(run, stdout);
+	else if (run->schema)
+		record_schema(run, stdout);
+	else
 		return output_status(run, run->tool->main(run));
-	option_help(run, stdout);
 	return EXIT_DONE;
 }
 

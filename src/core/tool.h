@@ -95,6 +95,7 @@ struct tool {
 	const char *question; /* what an operator asks when this is the tool to run */
 	enum tool_kind kind;
 	const char *was; /* names in the older toolset, separated by blanks */
+	const char *was_options; /* its options that no alias can stand for: "-i=interval --name=dev", by blanks */
 	const char *cannot_see; /* for help and docs */
 	const void *(*object)(size_t *size); /* the embedded BPF object */
 	const struct option_row *options;
@@ -187,6 +188,8 @@ struct run {
 	int stats_fd;
 	bool quiet; /* run_error() keeps its words in why and prints nothing */
 	char why[256]; /* the last run_error() */
+	const char *notes[4]; /* what the start line says of options */
+	unsigned int note_count;
 	bool symbols_hidden; /* kernel.kptr_restrict */
 	bool failed; /* something that was asked for was not done: exit 1 */
 	bool stop;
@@ -197,6 +200,8 @@ struct run {
 
 /** Prints one sentence, "netsonde COMMAND: ...", on stderr. */
 void run_error(struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/** One sentence for the lines behind the start line: an option that means nothing, or something else, today. */
+void run_remark(struct run *run, const char *words);
 /** As run_error; for verbose runs only. */
 void run_note(const struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -76,6 +76,28 @@ tool_wait() { # NAME
 	wait "${tool_pids[$1]}"
 	tool_status=$?
 	unset "tool_pids[$1]"
+	# the first lines have all that events have, the last what the end has
+	[[ ! $LAB_KERNEL =~ ^(5.10|7)$ || ! -s $work/$1.json ]] || { head -n 30 "$work/$1.json"; tail -n 4 "$work/$1.json"; } >> "$work/schema.lines"
+}
+
+# At the end of a test the lines that its tools printed are held to their schemas, all at once.
+schemas_judge() {
+	local tool
+	# the oldest and the newest kernel differ most in what they give
+	[[ $LAB_KERNEL =~ ^(5.10|7)$ && -s $work/schema.lines ]] || return 0
+	grep -o '"tool":"[^"]*"' "$work/schema.lines" | sort -u | cut -d'"' -f4 > "$work/schema.tools"
+	while read -ra tool; do
+		netsonde "${tool[@]}" --schema
+	done < "$work/schema.tools" > "$work/schema.input"
+	cat "$work/schema.lines" >> "$work/schema.input"
+	is "JSON lines as the schemas have them: $(paste -sd, "$work/schema.tools")" \
+		"$(schema_faults "$work/schema.input" 2>&1)" ""
+}
+
+eval "tap_$(declare -f finish)"
+finish() {
+	schemas_judge
+	tap_finish
 }
 
 # Ends all that run; each must end in order, and have lost no event.
@@ -105,7 +127,7 @@ tools_end() { # [NAME...]
 # ---- its output ----
 
 # Each event of "drop packets", or each row of the total of "drop stacks", as one line
-#   COUNT|MARK|REASON|FUNCTION|DEV|VLANS|STACK
+#   COUNT|MARK|REASON|FUNCTION|DEV|VLANS|STACK|MEANING
 # MARK is the destination port of the packet (ICMP: the id; in a flow, which has none, the
 # protocol), by which a test knows its own packets: each fault has a port of its own. A VLAN is
 # ID:tag or ID:frame. The stack's frames have a blank between them.
@@ -118,7 +140,7 @@ tool_lines() { # NAME
 	select(.type == "event" or (.type == "row" and .scope == "total")) |
 	[.count // 1, mark, .reason // "-", .place.function // "-", .dev // "-",
 	 (vlans | if . == "" then "-" else . end),
-	 ([.stack[]? | split("+")[0]] | join(" "))] | map(tostring) | join("|")' \
+	 ([.stack[]? | split("+")[0]] | join(" ")), .meaning // "-"] | map(tostring) | join("|")' \
 		"$work/$1.json" > "$work/$1.lines"
 }
 
@@ -152,7 +174,7 @@ near() { # NAME SEEN WANTED
 }
 
 # Adds up the counts of the lines whose fields match: awk's condition on
-# $1 count, $2 mark, $3 reason, $4 function, $5 device, $6 VLANs, $7 stack.
+# $1 count, $2 mark, $3 reason, $4 function, $5 device, $6 VLANs, $7 stack, $8 meaning.
 lines_sum() { # NAME AWK-CONDITION
 	awk -F'|' "$2 { n += \$1 } END { print n + 0 }" "$work/$1.lines"
 }
@@ -233,6 +255,14 @@ judge() { # NAME EXPECTATIONS: one test line a fault
 
 judge_briefly() { # NAME EXPECTATIONS: one test line for all
 	is "all of it: ${tool_args[$1]}" "$(verdicts "$1" "$2" | grep -v '^ok')" ""
+}
+
+# Holds the sentences of a tool's lines to a list MARK|REGEX, and says which lines have another, or none.
+judge_meanings() { # NAME LIST
+	is "each line says in words what happened: ${tool_args[$1]}" "$(awk -F'|' '
+		NR == FNR { words[$1] = $2; next }
+		$8 !~ ($2 in words ? words[$2] : "[a-z]") { print $2 "|" $3 "|" $4 "|" $8 }' \
+		<(grep . <<< "$2") "$work/$1.lines" | sort -u | head -n 8)" ""
 }
 
 # ---- what the path tools said ----

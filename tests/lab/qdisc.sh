@@ -136,6 +136,10 @@ sed 's/|[^|]*|\([^|]*\)$/|*|\1/' "$work/packets" > "$work/packets.novlan"
 all=$(awk -F'|' '{ n += $2 } END { print n }' "$work/packets")
 judge packets "$work/packets"
 judge stacks "$work/packets.novlan"
+judge_meanings packets "
+7101|queue discipline
+7105|queue discipline
+7109|keep delay low"
 judge_rows qdisc
 judge_rows qdisc_rt
 for name in qdisc qdisc_rt; do
@@ -147,6 +151,10 @@ fi
 is "the filter counts one queue of all: ${tool_args[port]}" "$(tool_number port .drops)" \
 	"$(awk -F'|' '$1 == 7104 { print $2 }' "$work/packets")"
 expect_count each 1 "$all" "each drop of a queue is an event: ${tool_args[each]}"
+is "each drop has the code that its enqueue() returned: ${tool_args[each]}" "$(sed -n \
+	's/.*"dev":"\([^"]*\)".*"return_code":"*\([A-Za-z_]*\).*/\1 \2/p' "$work/each.json" | sort | uniq -c |
+	awk '{ print $2, $3, $1 }' | sort)" \
+	"$(awk -F'|' '{ n[$1 " " $6] += $2 } END { for (k in n) print k, n[k] }' "$work/rows" | sort)"
 expect_count tagged 1 "$(awk -F'|' '$6 ~ /^100:/ { n += $2 } END { print n }' "$work/packets")" \
 	"--vlan finds the tag in the skb and in the frame"
 expect_count tagged '$6 !~ /^100:/' 0 "--vlan finds no packet without that tag"

@@ -50,6 +50,35 @@ tc egress drop, tag in the skb|7040|TC_EGRESS|__dev_queue_xmit|dum0|100:tag|host
 tc egress drop, tag in the frame|7041|TC_EGRESS|__dev_queue_xmit|dum0|100:frame|host4 --dev dum0 --vlan 100
 '
 
+# Words that the sentence to each of them must have, whether a kernel tells it by the reason or by the place.
+meanings='
+7001|(no|without a) socket
+7002|(no|without a) socket
+7003|netfilter rule
+7004|netfilter rule
+7007|netfilter rule
+7009|netfilter rule
+7011|TTL ran out
+7012|hop limit ran out
+7013|reverse-path filter
+7014|no route
+7015|no (IPv6 )?route
+7016|IP header
+7017|checksum
+7018|receive buffer
+7019|receive buffer
+7020|nobody had read
+7021|MTU
+7022|MTU
+7023|another host
+7024|another host
+7030|Open vSwitch
+7031|Open vSwitch
+7034|Open vSwitch
+7040|tc egress
+7041|tc egress
+'
+
 count_of() { # PORT
 	echo $(($1 % 100 + 10))
 }
@@ -265,6 +294,8 @@ judge_sums() { # NAME
 netsonde doctor > "$work/doctor"
 is "doctor ends well where nothing is loaded" "$?" 0
 is "doctor loads no module" "$(grep -c ^openvswitch /proc/modules)" 0
+# one that is there before Open vSwitch is
+tool_start late drop packets
 ovs_up && peer_veth && neigh_settle --static > "$work/settle" || exit 1
 faults_inject
 
@@ -284,6 +315,15 @@ nap 1
 ended=$EPOCHSECONDS
 
 tools_stop
+# before 6.7 what a flow drops is seen by a probe in the module, later by reasons of its own
+if [ "$LAB_KERNEL" = 5.10 ] || [ "$LAB_KERNEL" = 6.1 ]; then
+	like "a module that came after the start is said" "$(cat "$work/late.err")" \
+		'module openvswitch is loaded now: not visible .*an Open vSwitch flow drops'
+else
+	expect_count late '$2 == 7030 && $3 == "OVS_DROP_LAST_ACTION" && $4 ~ /^do_execute_actions/' "$(count_of 7030)" \
+		"reasons and functions of a module that came after the start have their names"
+	is "nothing is said to be missing where nothing is" "$(grep -c 'is loaded now' "$work/late.err")" 0
+fi
 expectations > "$work/faults"
 expectations flow > "$work/faults.flow"
 judge packets "$work/faults"
@@ -291,6 +331,8 @@ judge stacks "$work/faults.flow"
 judge_briefly packets_kp "$work/faults"
 judge_briefly packets_perf "$work/faults"
 judge_briefly stacks_rt "$work/faults.flow"
+judge_meanings packets "$meanings"
+judge_meanings stacks "$meanings"
 judge_headers "$started" "$ended"
 judge_stacks
 for name in stacks default by_stack by_place; do

@@ -49,6 +49,7 @@ extra|extra
 --dev nosuchdevice|--dev nosuchdevice: no such device
 --dev a-name-that-is-too-long|--dev a-name-that-is-too-long
 --netns nowhere|--netns nowhere
+--netns 5|--netns 5: no such network namespace
 --interval 0|--interval 0
 --interval 5x|--interval 5x
 --duration -5|--duration -5
@@ -78,6 +79,13 @@ refused 2 '--bogus' "$netsonde" --bogus
 refused 2 'colour' "$netsonde" drop stacks --group-by colour
 refused 2 '--top 0' "$netsonde" drop stacks --top 0
 refused 2 '--each' "$netsonde" drop qdisc --sample 5
+refused 2 '--top .*--each' "$netsonde" drop qdisc --each --top 3
+refused 2 '--summary .*--each' "$netsonde" drop qdisc --summary --each
+refused 2 '--no-stack .*stack' "$netsonde" drop stacks --no-stack --group-by reason,stack
+refused 2 '--no-stack .*stack' "$netsonde" drop stacks --group-by stack --no-stack
+refused 2 '--max-entries 3' "$netsonde" drop stacks --max-entries 3
+refused 2 '/nowhere' "$netsonde" doctor --btf /nowhere
+refused 2 '/etc/passwd' "$netsonde" doctor --btf /etc/passwd
 refused 2 'NO_SUCH_REASON' "$netsonde" drop packets --reason NO_SUCH_REASON
 refused 2 '--reason' "$netsonde" drop packets --reason ''
 refused 2 '--type xyz' "$netsonde" eth_drop --type xyz
@@ -89,7 +97,35 @@ if printf "struct sk_buff { int len; } skb;" | clang -g -target bpf -x c -c -o "
 else
 	skip "a kernel without the hook" "no clang"
 fi
-refused 1 'root|CAP_|permi' setpriv --reuid 65534 --regid 65534 --clear-groups "$netsonde" drop stacks --duration 1
+not_root=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+namespace_root=(unshare --user --map-root-user)
+refused 1 'must be run as root' "${not_root[@]}" "$netsonde" drop stacks --duration 1
+for who in not_root namespace_root no_capabilities; do
+	case $who in
+	not_root) as=("${not_root[@]}") ;;
+	namespace_root) as=("${namespace_root[@]}") ;;
+	no_capabilities) as=(setpriv --bounding-set -all --inh-caps -all) ;;
+	esac
+	if ! "${as[@]}" true 2> "$work/err"; then
+		skip "$who: no tool works" "$(cat "$work/err")"
+		continue
+	fi
+	[ $who = not_root ] || refused 1 'lacks the capabilities' "${as[@]}" "$netsonde" drop stacks --duration 1
+	is "$who: doctor says that no tool works" "$("${as[@]}" "$netsonde" doctor --json |
+		jq -rs 'map(select(.type == "tool")) | length > 10, all(.works == false and (.why | length) > 10)' | xargs)" \
+		"true true"
+done
+
+# ---- what a terminal would obey ----
+
+csi=$'\x9b31m\x1b[31m'
+for words in "$csi" "drop $csi" "drop stacks $csi" "drop stacks --dev $csi" "drop packets --reason $csi" "doctor --$csi"; do
+	# shellcheck disable=SC2086
+	LC_ALL=C.UTF-8 timeout 20 "$netsonde" $words > "$work/out" 2> "$work/err" < /dev/null
+	is "no control character: $(tr '\233\033' '??' <<< "$words")" \
+		"$(LC_ALL=C tr -d '\n' < "$work/err" | LC_ALL=C grep -c $'[\x01-\x1f\x7f-\x9f]')/$(wc -l < "$work/err")" "0/1" \
+		"$(cat -v "$work/err")"
+done
 
 # ---- help, schema, version, doctor ----
 
@@ -123,6 +159,38 @@ for tool in "${tools[@]}"; do
 done
 expect_words "doctor" 0 'BTF' "$netsonde" doctor
 is "doctor --json is JSON" "$("$netsonde" doctor --json | jq -s 'length > 0')" true
+
+# ---- older command lines ----
+
+# What --dry-run says of them: the probes, and what an option means today.
+#   tool that it is | what is said beside | words
+while IFS='|' read -r tool says words; do
+	# shellcheck disable=SC2086
+	timeout 20 "$netsonde" $words --dry-run > "$work/out" 2> "$work/err" < /dev/null
+	like "older words: $words" "$?: $(tr '\n' ' ' < "$work/err")" "^0: netsonde drop $tool on .*would be attached.*$says"
+done <<'END'
+stacks||kernel_drop_stack_stats_summary_all -i 5 -d 60 -t 10 -n lo --l4-protocol udp --max-entries 10240
+stacks||kernel_drop_stack_stats_summary_all --interval 5 --duration 60 --top 10 --name lo --group-by all --expt-ip 10.0.0.1
+stacks||kernel_drop_stack_stats_summary_all.py -i5 -t3 --group-by fivetuple
+stacks||kernel_drop_stack_stats_summary -t 10 -n lo --src-ip 192.168.1.10 --dst-port 80 --group-by stack
+stacks||kernel_drop_stack_stats --l4-protocol all
+packets||eth_drop --type other --interface lo
+packets||eth_drop --type arp --no-stack-trace --disable-normal-filter
+packets||eth_drop --type 0x8847 --vlan-id 5
+packets||eth_drop --type flow_control
+packets||eth_drop --type all --l4-protocol tcp --src-ip 10.0.0.1 --src-port 80
+qdisc|--drops-only: nothing but drops|qdisc_drop_trace --interface lo --drops-only
+qdisc|--summary: counts are|qdisc_drop_trace --interface lo --summary --interval 5
+END
+refused 2 '-i needs a value|--interval needs a value' "$netsonde" drop stacks -i
+refused 2 '--interval is given twice' "$netsonde" drop stacks -i 5 --interval 6
+refused 2 "unexpected word '-i'" "$netsonde" drop packets -i 5
+is "older words: what a note says, stands in JSON too" \
+	"$("$netsonde" qdisc_drop_trace --drops-only --dry-run --json | jq -c '.notes | length')" 1
+
+# ---- size ----
+
+is "the binary has less than 4 MB" "$(($(stat -c %s "$netsonde") < 4000000))" 1
 
 # ---- output that cannot be written ----
 

@@ -544,6 +544,12 @@ static void types(void **state)
 	assert_false(passes_frame(&frame, 0x0806));
 	set16(&frame, 12, 0x88cc);
 	assert_true(passes_frame(&frame, 0x88cc));
+	/* none of those that have a name */
+	only("type", "other");
+	assert_false(passes_frame(&frame, 0x88cc));
+	set16(&frame, 12, 0x8847);
+	assert_true(passes_frame(&frame, 0x8847));
+	set16(&frame, 12, 0x88cc);
 	only("host", "10.0.0.1");
 	assert_false(passes_frame(&frame, 0x88cc));
 

@@ -165,12 +165,14 @@ static void other_numbers(void **state)
 	assert_int_equal(filter.eth_type, 0x88cc);
 	good("type", "0x8847");
 	assert_int_equal(filter.eth_type, 0x8847);
+	good("type", "other");
+	assert_int_equal(filter.eth_type, FILTER_TYPE_OTHER);
 	good("type", "all");
 	assert_int_equal(filter.set, 0);
 	bad("type", "0x5ff",
-	    "not an EtherType: ipv4, ipv6, arp, rarp, lldp, mpls, flow_control or 0x0600 to 0xffff");
+	    "not an EtherType: ipv4, ipv6, arp, rarp, lldp, mpls, flow_control, other or 0x0600 to 0xfffe");
 	bad("type", "ip",
-	    "not an EtherType: ipv4, ipv6, arp, rarp, lldp, mpls, flow_control or 0x0600 to 0xffff");
+	    "not an EtherType: ipv4, ipv6, arp, rarp, lldp, mpls, flow_control, other or 0x0600 to 0xfffe");
 	bad("dev", "", "no device name: 1 to 15 characters");
 	bad("dev", "abcdefghijklmnop", "no device name: 1 to 15 characters");
 	good("inner", NULL);
@@ -245,15 +247,23 @@ static void namespaces(void **state)
 	static const char none[] =
 		"no such network namespace (an inode number, a path, or a name in /run/netns)";
 	struct stat own;
-	char folder[] = "/tmp/netns-XXXXXX", fifo[64];
+	char folder[] = "/tmp/netns-XXXXXX", fifo[64], inode[32];
 
 	(void)state;
 	assert_int_equal(stat("/proc/self/ns/net", &own), 0);
 	good("netns", "/proc/self/ns/net");
 	assert_int_equal(filter.set, FILTER_NETNS);
 	assert_int_equal(filter.netns, own.st_ino);
-	good("netns", "4026531840");
-	assert_int_equal(filter.netns, 4026531840U);
+	snprintf(inode, sizeof(inode), "%lu", (unsigned long)own.st_ino);
+	good("netns", inode);
+	assert_int_equal(filter.netns, own.st_ino);
+	/* no one has it */
+	good("netns", "5");
+	if (!geteuid()) {
+		assert_int_equal(filter_finish(&run), -EINVAL);
+		assert_string_equal(unit_said, "--netns 5: no such network namespace (an inode number, a path, or a name in "
+					       "/run/netns)");
+	}
 	bad("netns", "0", none);
 	bad("netns", "4294967296", none);
 	bad("netns", "no-such-name", none);

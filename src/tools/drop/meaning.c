@@ -7,7 +7,18 @@
 #include "core/reason.h"
 #include "tools/drop/meaning.h"
 
-/* a reason tells more than a place, so it is looked up first */
+/* a reason that means another thing at one place: looked up first */
+static const struct {
+	const char *reason, *function, *words;
+} reasons_at[] = {
+	{ "IP_INHDR", "ip_forward", "TTL ran out while it was forwarded: a routing loop, or a traceroute" },
+	{ "IP_INHDR", "ip6_forward", "hop limit ran out while it was forwarded: a routing loop, or a traceroute" },
+};
+
+#define CODEL_WORDS \
+	"active queue management (CoDel) dropped it to keep delay low: the link is slower than what is sent; tc -s qdisc"
+
+/* a reason tells more than a place, so it is looked up before it */
 static const struct {
 	const char *reason, *words;
 } reasons[] = {
@@ -72,7 +83,13 @@ static const struct {
 	{ "QDISC_DROP",
 	  "the queue discipline refused it: netsonde drop qdisc names queue and limit; tc -s qdisc" },
 	{ "QDISC_OVERLIMIT", "the queue is at its limit: netsonde drop qdisc; tc -s qdisc" },
-	{ "QDISC_CONGESTED", "active queue management dropped it to keep delay low: tc -s qdisc" },
+	{ "QDISC_CONGESTED", CODEL_WORDS },
+	/* since 7.2 queue disciplines have reasons of their own */
+	{ "QDISC_DROP_GENERIC",
+	  "the queue discipline refused it: netsonde drop qdisc names queue and limit; tc -s qdisc" },
+	{ "QDISC_DROP_OVERLIMIT", "the queue is at its limit: netsonde drop qdisc; tc -s qdisc" },
+	{ "QDISC_DROP_CONGESTED", CODEL_WORDS },
+	{ "QDISC_BURST_DROP", "too many packets of one burst for the device's queue: netsonde drop qdisc" },
 	{ "TC_EGRESS", "a tc egress program or filter dropped it: tc filter show dev DEV egress" },
 	{ "TC_INGRESS",
 	  "a tc ingress program or filter dropped it: tc filter show dev DEV ingress" },
@@ -128,8 +145,14 @@ static const struct {
 	{ "nft_do_chain", "a netfilter rule dropped it: nft list ruleset" },
 	{ "__udp4_lib_rcv",
 	  "UDP to a port without a socket, or with a bad checksum (nstat UdpNoPorts, UdpInCsumErrors)" },
+	{ "udp_rcv",
+	  "UDP to a port without a socket, or with a bad checksum (nstat UdpNoPorts, UdpInCsumErrors)" },
 	{ "__udp6_lib_rcv",
 	  "UDP to a port without a socket, or with a bad checksum (nstat Udp6NoPorts, Udp6InCsumErrors)" },
+	{ "udpv6_rcv",
+	  "UDP to a port without a socket, or with a bad checksum (nstat Udp6NoPorts, Udp6InCsumErrors)" },
+	{ "udp_destruct_common",
+	  "datagrams that nobody had read when their socket was closed: the application ended, or gave up" },
 	{ "udp_queue_rcv_one_skb",
 	  "the UDP socket's receive buffer is full, or its filter refused it (nstat UdpRcvbufErrors, ss -unm)" },
 	{ "udpv6_queue_rcv_one_skb",
@@ -157,8 +180,13 @@ static const struct {
 	  "the next hop has not answered ARP or ND yet, and too many packets wait" },
 	{ "arp_error_report", "the next hop does not answer ARP: ip neigh" },
 	{ "ndisc_error_report", "the next hop does not answer ND: ip neigh" },
+	/* what a queue discipline refuses is freed as a list */
 	{ "__dev_queue_xmit",
-	  "the queue discipline refused it: netsonde drop qdisc names queue and limit" },
+	  "a tc egress program or filter dropped it (tc filter show dev DEV egress), or the device is down" },
+	{ "__fq_codel_dequeue", CODEL_WORDS },
+	{ "fq_codel_dequeue", CODEL_WORDS },
+	{ "codel_qdisc_dequeue", CODEL_WORDS },
+	{ "cake_dequeue", CODEL_WORDS },
 	{ "kfree_skb_list",
 	  "a list of packets was freed, mostly by a queue discipline: netsonde drop qdisc" },
 	{ "kfree_skb_list_reason",
@@ -177,9 +205,7 @@ static const struct {
 	  "Open vSwitch: a flow drops it, or its actions recirculate too deep" },
 	{ "ovs_vport_send", "Open vSwitch: larger than the port's MTU, or the port is down" },
 	{ "__netif_receive_skb_core",
-	  "nobody on this device takes this packet: EtherType without handler, or VLAN without device" },
-	{ "__netif_receive_skb_core.constprop.0",
-	  "nobody on this device takes this packet: EtherType without handler, or VLAN without device" },
+	  "nobody on this device takes this packet (EtherType without handler, VLAN without device), or a tc ingress program or filter dropped it" },
 	{ "icmp_rcv", "an ICMP message that nobody takes, or with a bad checksum" },
 	{ "unix_dgram_sendmsg", "a local socket's message, no network packet" },
 };
@@ -193,20 +219,37 @@ const char *meaning_of_reason(const char *name)
 	return NULL;
 }
 
-const char *meaning_of(uint32_t reason, uint64_t place)
+static const char *meaning_of_reason_at(const char *name, const char *function)
 {
-	const char *words = meaning_of_reason(reason_name(reason));
-	struct ksym symbol;
+	for (size_t i = 0; i < sizeof(reasons_at) / sizeof(reasons_at[0]); i++) {
+		if (!strcmp(reasons_at[i].reason, name) && ksym_is(function, reasons_at[i].function))
+			return reasons_at[i].words;
+	}
+	return NULL;
+}
 
-	if (words)
-		return words;
-	if (!place || !ksym_find(place, &symbol))
-		return NULL;
+static const char *meaning_of_place(const char *function)
+{
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		if (!strcmp(places[i].function, symbol.name))
+		if (ksym_is(function, places[i].function))
 			return places[i].words;
 	}
 	return NULL;
+}
+
+const char *meaning_of(uint32_t reason, uint64_t place)
+{
+	const char *name = reason_name(reason), *words = NULL;
+	struct ksym symbol;
+	bool known = place && ksym_find(place, &symbol);
+
+	if (known && name)
+		words = meaning_of_reason_at(name, symbol.name);
+	if (!words)
+		words = meaning_of_reason(name);
+	if (!words && known)
+		words = meaning_of_place(symbol.name);
+	return words;
 }
 
 /*
@@ -259,7 +302,7 @@ bool ovs_drops_silently(const struct run *run, const struct hook_row *hook)
 	       ksym_lookup("do_execute_actions", &symbol);
 }
 
-/* NOT_SPECIFIED moved from 1 to 2 in 6.4; before 5.17 there are no reasons and the tracepoint's is taken as 0 */
+/* NOT_SPECIFIED moved from 1 to 2 in 6.2; before 5.17 there are no reasons and the tracepoint's is taken as 0 */
 static uint32_t unspecific_reason(void)
 {
 	uint32_t reason = 0;
@@ -279,8 +322,8 @@ void drop_set(struct run *run)
 	if (ksym_lookup("do_execute_actions", &symbol))
 		*ovs_actions_place = symbol.address;
 	*count = 0;
-	for (size_t i = 0; i < sizeof(benign) / sizeof(benign[0]) && *count < SONDE_BENIGN_MAX;
-	     i++) {
+	_Static_assert(sizeof(benign) / sizeof(benign[0]) <= SONDE_BENIGN_MAX, "room for a range a row");
+	for (size_t i = 0; i < sizeof(benign) / sizeof(benign[0]); i++) {
 		uint32_t reason = unspecific_reason();
 		bool any = benign[i].reason && !strcmp(benign[i].reason, "*");
 

@@ -12,7 +12,7 @@ const char *meaning_of_reason(const char *name);
 
 /** Fills the rodata of drop.bpf.h from the running kernel's symbols and reasons. */
 void drop_set(struct run *run);
-/** Whether this kernel frees every ICMPv6 message as dropped: before 6.4, which has a reason for consumed skbs. */
+/** Whether this kernel frees every ICMPv6 message as dropped: before 6.2, which has a reason for consumed skbs. */
 bool frees_icmp6_as_dropped(const struct run *run, const struct hook_row *hook);
 
 /** Whether Open vSwitch is loaded and drops without a word: before 6.7. */

@@ -2,8 +2,8 @@
 /*
  * drop qdisc: packets that a queue discipline refused or dropped while queued.
  *
- * Since 7.2 the tracepoint qdisc:qdisc_drop names the (innermost) qdisc. Before,
- * the skb's free is what can be seen: since 5.17 with a reason of the QDISC
+ * Since 7.2 there is the tracepoint qdisc:qdisc_drop, where refused skbs are freed; it
+ * names the root of their queue. Before, the skb's free is what can be seen: since 5.17 with a reason of the QDISC
  * family, before that from a list of skbs freed by __dev_queue_xmit; the qdisc
  * is then the root of the packet's transmit queue.
  */
@@ -74,6 +74,8 @@ struct enqueue_state {
 	__u64 dropped_skb; /* counted by qdisc_drop, not freed yet */
 	struct qdisc_key waiting;
 	struct qdisc_row waiting_row; /* count 0: none */
+	__u32 held; /* events of --each that wait */
+	__u32 unused;
 };
 
 struct {
@@ -82,6 +84,39 @@ struct {
 	__type(key, __u32);
 	__type(value, struct enqueue_state);
 } enqueue_states SEC(".maps");
+
+/*
+ * The same for --each: events that wait for their code. One enqueue() drops 64 packets at most (fq_codel's
+ * drop_batch_size, unless tc is told otherwise); what finds no place goes without its code.
+ */
+#define HELD_MAX 64
+const volatile __u32 cfg_hold = 0;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1); /* HELD_MAX and one, where cfg_hold is set */
+	__type(key, __u32);
+	__type(value, struct qdisc_drop);
+} held_events SEC(".maps");
+
+static __always_inline void held_send(void *ctx, struct enqueue_state *state, __u32 code)
+{
+	const __u32 held = state->held;
+
+	for (__u32 i = 0; i < HELD_MAX; i++) {
+		__u32 slot = i;
+		struct qdisc_drop *event;
+
+		if (i >= held)
+			break;
+		event = bpf_map_lookup_elem(&held_events, &slot);
+		if (!event)
+			break;
+		event->return_code = code;
+		event_copy(ctx, event, sizeof(*event));
+	}
+	state->held = 0;
+}
 
 static __always_inline void row_add(const struct qdisc_key *key, const struct qdisc_row *add)
 {
@@ -163,7 +198,9 @@ static __always_inline int qdisc_dropped(void *ctx, enum sonde_access access, st
 	}
 	if (!event_wanted())
 		return 0;
-	struct qdisc_drop *event = event_reserve(sizeof(*event));
+	const bool waits = cfg_hold && state->inside && state->held < HELD_MAX;
+	__u32 slot = waits ? state->held : HELD_MAX;
+	struct qdisc_drop *event = cfg_hold ? bpf_map_lookup_elem(&held_events, &slot) : event_reserve(sizeof(*event));
 
 	if (!event)
 		return 0;
@@ -181,7 +218,12 @@ static __always_inline int qdisc_dropped(void *ctx, enum sonde_access access, st
 	event->reason = reason;
 	event->return_code = key.return_code;
 	packet_parse(access, skb, &event->packet);
-	event_submit(ctx, event, sizeof(*event));
+	if (waits)
+		state->held++;
+	else if (cfg_hold)
+		event_copy(ctx, event, sizeof(*event));
+	else
+		event_submit(ctx, event, sizeof(*event));
 	return 0;
 }
 
@@ -324,12 +366,15 @@ static __always_inline struct enqueue_state *enqueue_state(void)
 	return bpf_map_lookup_elem(&enqueue_states, &zero);
 }
 
-static __always_inline int enqueue_entered(__u64 skb, __u64 qdisc)
+static __always_inline int enqueue_entered(void *ctx, __u64 skb, __u64 qdisc)
 {
 	struct enqueue_state *state = enqueue_state();
 
 	if (!state)
 		return 0;
+	/* the return was not seen */
+	if (cfg_hold && state->held)
+		held_send(ctx, state, SONDE_XMIT_UNKNOWN);
 	state->entry_skb = skb;
 	state->entry_qdisc = qdisc;
 	state->inside = 1;
@@ -338,7 +383,7 @@ static __always_inline int enqueue_entered(__u64 skb, __u64 qdisc)
 }
 
 /* enqueue() of qdisc returned code for skb */
-static __always_inline int enqueue_returned(__u64 skb, __u64 qdisc, __u64 code)
+static __always_inline int enqueue_returned(void *ctx, __u64 skb, __u64 qdisc, __u64 code)
 {
 	struct enqueue_state *state = enqueue_state();
 	struct qdisc_row minus;
@@ -350,6 +395,8 @@ static __always_inline int enqueue_returned(__u64 skb, __u64 qdisc, __u64 code)
 	state->last_skb = skb;
 	state->last_qdisc = qdisc;
 	state->last_code = code;
+	if (cfg_hold)
+		held_send(ctx, state, code);
 	if (!state->waiting_row.count)
 		return 0;
 	/* counted already, with the code unknown: move it to the row that knows */
@@ -367,22 +414,22 @@ static __always_inline int enqueue_returned(__u64 skb, __u64 qdisc, __u64 code)
 /* dev_qdisc_enqueue(skb, q, to_free, txq): a function of its own since 5.18 */
 SEC("fexit/dev_qdisc_enqueue") int enqueued__fx__dev_qdisc_enqueue(__u64 *ctx)
 {
-	return enqueue_returned(ctx[0], ctx[1], ctx[4]);
+	return enqueue_returned(ctx, ctx[0], ctx[1], ctx[4]);
 }
 
 SEC("kretprobe/dev_qdisc_enqueue") int enqueued__kr__dev_qdisc_enqueue(struct pt_regs *ctx)
 {
 	struct enqueue_state *state = enqueue_state();
 
-	return state ? enqueue_returned(state->entry_skb, state->entry_qdisc, PT_REGS_RC(ctx)) : 0;
+	return state ? enqueue_returned(ctx, state->entry_skb, state->entry_qdisc, PT_REGS_RC(ctx)) : 0;
 }
 
 SEC("fentry/dev_qdisc_enqueue") int entered__fe__dev_qdisc_enqueue(__u64 *ctx)
 {
-	return enqueue_entered(ctx[0], ctx[1]);
+	return enqueue_entered(ctx, ctx[0], ctx[1]);
 }
 
 SEC("kprobe/dev_qdisc_enqueue") int entered__kp__dev_qdisc_enqueue(struct pt_regs *ctx)
 {
-	return enqueue_entered(PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx));
+	return enqueue_entered(ctx, PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx));
 }

@@ -17,11 +17,34 @@
 #include "drop_qdisc.skel.h"
 
 struct state {
+	bool summary; /* as option */
+	unsigned int places_left, reasons_left; /* for want of room */
 	struct schema key_schema, row_schema;
 	struct table interval, total;
 };
 
 #define RODATA(run) ((struct drop_qdisc__rodata *)(run)->rodata)
+
+static int drops_only_parse(struct run *run, const char *value, char *why, size_t size)
+{
+	(void)value;
+	(void)why;
+	(void)size;
+	run_remark(run, "--drops-only: nothing but drops is ever printed");
+	return 0;
+}
+
+static int summary_parse(struct run *run, const char *value, char *why, size_t size)
+{
+	struct state *state = run->state;
+
+	(void)value;
+	(void)why;
+	(void)size;
+	state->summary = true;
+	run_remark(run, "--summary: counts are what is printed without --each");
+	return 0;
+}
 
 static const struct option_row options[] = {
 	{ OPTION_FLAG, "each", NULL, "print each drop with its packet, instead of counts",
@@ -33,6 +56,10 @@ static const struct option_row options[] = {
 	{ OPTION_U32, "sample", "N",
 	  "with --each: one event in N, on each CPU; the rest is counted",
 	  OPT_RODATA(drop_qdisc, cfg_sample), .min = 1, .max = 1000000 },
+	{ OPTION_FLAG_PARSED, "drops-only", NULL, "of the older script: nothing else is printed today",
+	  .parse = drops_only_parse },
+	{ OPTION_FLAG_PARSED, "summary", NULL, "of the older script: counts, as without --each",
+	  .parse = summary_parse },
 	{ OPTION_END },
 };
 
@@ -45,7 +72,9 @@ static void place_add(const struct ksym *symbol, void *data)
 {
 	static const char *const kinds[] = { "codel", "cake",  "fq_", "pie", "sfq",
 					     "tbf",   "netem", "hhf", "etf" };
-	struct drop_qdisc__rodata *rodata = data;
+	struct run *run = data;
+	struct state *state = run->state;
+	struct drop_qdisc__rodata *rodata = RODATA(run);
 	const size_t room = sizeof(rodata->qdisc_places) / sizeof(rodata->qdisc_places[0]);
 	struct sonde_text *text = rodata->qdisc_place_count
 					  ? &rodata->qdisc_places[rodata->qdisc_place_count - 1]
@@ -66,8 +95,10 @@ static void place_add(const struct ksym *symbol, void *data)
 			text->size = symbol->address + symbol->size - text->start;
 		return;
 	}
-	if (rodata->qdisc_place_count == room)
+	if (rodata->qdisc_place_count == room) {
+		state->places_left++;
 		return;
+	}
 	rodata->qdisc_places[rodata->qdisc_place_count++] =
 		(struct sonde_text){ symbol->address, symbol->size };
 }
@@ -75,14 +106,18 @@ static void place_add(const struct ksym *symbol, void *data)
 /* every reason whose name says that a queue discipline gave it */
 static void reason_add(const char *name, uint32_t number, void *data)
 {
-	struct drop_qdisc__rodata *rodata = data;
+	struct run *run = data;
+	struct state *state = run->state;
+	struct drop_qdisc__rodata *rodata = RODATA(run);
 	const size_t room = sizeof(rodata->qdisc_reasons) / sizeof(rodata->qdisc_reasons[0]);
 
 	/* QDISC_*, and between 6.14 and 7.1 FQ_* and CAKE_* */
 	if (strncmp(name, "QDISC_", 6) && strncmp(name, "FQ_", 3) && strncmp(name, "CAKE_", 5))
 		return;
-	if (rodata->qdisc_reason_count == room)
+	if (rodata->qdisc_reason_count == room) {
+		state->reasons_left++;
 		return;
+	}
 	rodata->qdisc_reasons[rodata->qdisc_reason_count++] = number;
 }
 
@@ -91,6 +126,10 @@ static int configure(struct run *run)
 	struct state *state = run->state;
 	struct drop_qdisc__rodata *rodata = RODATA(run);
 
+	if (run->each && (run->top || state->summary)) {
+		run_error(run, "%s is for counts: --each prints each drop", run->top ? "--top" : "--summary");
+		return -EINVAL;
+	}
 	if (!run->top)
 		run->top = 20;
 	if (!run->each && (rodata->cfg_rate || rodata->cfg_sample)) {
@@ -105,10 +144,15 @@ static int configure(struct run *run)
 	table_init(&state->total, sizeof(struct qdisc_key),
 		   sizeof(struct qdisc_row) / sizeof(uint64_t));
 
-	ksym_each(place_add, rodata);
+	ksym_each(place_add, run);
+	if (state->places_left)
+		run_remark(run, "not visible: what some queue disciplines drop while they dequeue: they have more functions "
+				"than there is room for");
 	if (kbtf_tracepoint_args("qdisc_drop") >= 0)
 		return 0;
-	reason_each(reason_add, rodata);
+	reason_each(reason_add, run);
+	if (state->reasons_left)
+		run_remark(run, "not visible: drops of some queue disciplines: they have more reasons than there is room for");
 	if (!reason_count()) {
 		ksym_text("kfree_skb_list", &rodata->list_free);
 		ksym_text("__dev_queue_xmit", &rodata->transmit);
@@ -195,6 +239,21 @@ static bool by_qdisc_drop(const struct run *run, const struct hook_row *hook)
 	return !strcmp(run->probes[0].target, "qdisc_drop");
 }
 
+#define HELD_EVENTS 65 /* as in qdisc.bpf.c: HELD_MAX that wait, and one that does not */
+
+/* an event that is seen inside enqueue() waits for its code where both ends of enqueue() are seen */
+static int chosen(struct run *run)
+{
+	const struct probe *last = &run->probes[run->probe_count - 1];
+	struct bpf_map *held = bpf_object__find_map_by_name(run->object, "held_events");
+
+	if (!run->each || !by_qdisc_drop(run, NULL) || strcmp(last->hook->name, "entered"))
+		return 0;
+	RODATA(run)->cfg_hold = 1;
+	bpf_map__set_max_entries(held, HELD_EVENTS);
+	return 0;
+}
+
 static const struct hook_row hooks[] = {
 	{ "drop" },
 	{ "dequeued", true, by_qdisc_drop,
@@ -209,8 +268,8 @@ TOOL(drop_qdisc, .area = "drop", .name = "qdisc", .kind = TOOL_SUMMARY,
      .summary = "what queue disciplines refuse or drop: kind, handle, length, limit, return code",
      .question = "which queue is too short, or too slow, and how full was it?",
      .cannot_see =
-	     "the leaf of a classful qdisc where only the free is seen (always before 7.2): rows then name the root; losses in the NIC",
+	     "which child of a classful qdisc dropped: rows name the root of the queue; losses in the NIC",
      .was = "qdisc_drop_trace", .object = drop_qdisc__elf_bytes, .options = options, .hooks = hooks,
      .event = "qdisc_drop", .row_key = "qdisc_key", .row_values = "qdisc_row", .filter = true,
-     .state_size = sizeof(struct state), .configure = configure, .report = report,
+     .state_size = sizeof(struct state), .configure = configure, .chosen = chosen, .report = report,
      .finish = finish);

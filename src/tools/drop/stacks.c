@@ -33,6 +33,8 @@ struct state {
 	uint64_t folded, folded_benign; /* frees of the total whose rows were too many to keep */
 	uint64_t uncounted; /* of all intervals that were reported: drops that found the table full */
 	void *by_id, *by_trimmed_id; /* trees of struct known_stack */
+	bool no_stack, stack_wanted; /* as options */
+	uint32_t max_entries;
 };
 
 #define TOTAL_ROWS_MAX 65536
@@ -41,19 +43,23 @@ struct state {
 static int group_by_parse(struct run *run, const char *value, char *why, size_t size)
 {
 	struct drop_stacks__rodata *rodata = run->rodata;
+	struct state *state = run->state;
+	/* the last two: in the older script */
 	const struct {
 		const char *name;
-		volatile __u32 *flag;
+		volatile __u32 *flags[4];
 	} groups[] = {
-		{ "reason", &rodata->cfg_by_reason }, { "dev", &rodata->cfg_by_dev },
-		{ "device", &rodata->cfg_by_dev },    { "netns", &rodata->cfg_by_netns },
-		{ "place", &rodata->cfg_by_place },   { "stack", &rodata->cfg_by_stack },
-		{ "flow", &rodata->cfg_by_flow },
+		{ "reason", { &rodata->cfg_by_reason } }, { "dev", { &rodata->cfg_by_dev } },
+		{ "device", { &rodata->cfg_by_dev } },	  { "netns", { &rodata->cfg_by_netns } },
+		{ "place", { &rodata->cfg_by_place } },	  { "stack", { &rodata->cfg_by_stack } },
+		{ "flow", { &rodata->cfg_by_flow } },
+		{ "fivetuple", { &rodata->cfg_by_dev, &rodata->cfg_by_flow } },
+		{ "all", { &rodata->cfg_by_reason, &rodata->cfg_by_stack, &rodata->cfg_by_dev, &rodata->cfg_by_flow } },
 	};
 	const size_t count = sizeof(groups) / sizeof(groups[0]);
 
 	for (size_t i = 0; i < count; i++)
-		*groups[i].flag = 0;
+		*groups[i].flags[0] = 0;
 	while (*value) {
 		size_t length = strcspn(value, ","), i;
 
@@ -69,13 +75,40 @@ static int group_by_parse(struct run *run, const char *value, char *why, size_t 
 				(int)length, value);
 			return -EINVAL;
 		}
-		*groups[i].flag = 1;
+		for (size_t flag = 0; flag < 4 && groups[i].flags[flag]; flag++)
+			*groups[i].flags[flag] = 1;
 		value += length;
 		value += *value == ',';
 	}
 	/* a stack begins at its place */
 	if (rodata->cfg_by_stack)
 		rodata->cfg_by_place = 1;
+	state->stack_wanted = rodata->cfg_by_stack;
+	return 0;
+}
+
+static int no_stack_parse(struct run *run, const char *value, char *why, size_t size)
+{
+	struct state *state = run->state;
+
+	(void)value;
+	(void)why;
+	(void)size;
+	state->no_stack = true;
+	return 0;
+}
+
+static int max_entries_parse(struct run *run, const char *value, char *why, size_t size)
+{
+	struct state *state = run->state;
+	const size_t digits = strspn(value, "0123456789");
+	const unsigned long long entries = strtoull(value, NULL, 10);
+
+	if (!digits || value[digits] || entries < 16 || entries > 1 << 20) {
+		snprintf(why, size, "not a whole number from 16 to %d", 1 << 20);
+		return -EINVAL;
+	}
+	state->max_entries = entries;
 	return 0;
 }
 
@@ -90,8 +123,10 @@ static const struct option_row options[] = {
 	  OPT_RODATA(drop_stacks, cfg_sizes) },
 	{ OPTION_FLAG, "all", NULL, "show frees that are known to be no loss too",
 	  "disable-normal-filter", OPT_RODATA(drop_stacks, cfg_all) },
-	{ OPTION_FLAG, "no-stack", NULL, "rows without stacks", "no-stack-trace",
-	  OPT_RODATA(drop_stacks, cfg_by_stack), .off = true },
+	{ OPTION_FLAG_PARSED, "no-stack", NULL, "rows without stacks", "no-stack-trace",
+	  .parse = no_stack_parse },
+	{ OPTION_PARSED, "max-entries", "N", "room for N rows in the kernel's table (default 16384)",
+	  .parse = max_entries_parse },
 	{ OPTION_END },
 };
 
@@ -132,6 +167,14 @@ static int configure(struct run *run)
 
 	if (!run->top)
 		run->top = 20;
+	if (state->no_stack && state->stack_wanted) {
+		run_error(run, "--no-stack contradicts --group-by stack");
+		return -EINVAL;
+	}
+	if (state->no_stack)
+		rodata->cfg_by_stack = 0;
+	if (state->max_entries)
+		bpf_map__set_max_entries(map, state->max_entries);
 	if (!rodata->cfg_by_reason && !rodata->cfg_by_dev && !rodata->cfg_by_netns &&
 	    !rodata->cfg_by_place && !rodata->cfg_by_flow) {
 		run_error(
@@ -357,7 +400,7 @@ static json_t *report_words(struct run *run, enum scope scope, uint64_t drops, u
 	if (uncounted)
 		snprintf(words + used, size - used,
 			 "; %" PRIu64 " more drops in no row: the table was full", uncounted);
-	if (RODATA(run)->cfg_by_stack) {
+	if (RODATA(run)->cfg_by_stack && scope == SCOPE_TOTAL) {
 		int map = object_map(run, "stack_ways");
 
 		json_object_set_new(keys, "stacks",
@@ -446,6 +489,18 @@ TOOL(drop_stacks, .area = "drop", .name = "stacks", .kind = TOOL_SUMMARY,
 	     "losses that free no skb in the kernel: in the NIC, in its ring, in the guest, in user space; "
 	     "before Linux 6.7, an Open vSwitch meter (ovs drops sees it), or a flow that only samples",
      .was = "kernel_drop_stack_stats_summary_all kernel_drop_stack_stats_summary kernel_drop_stack_stats",
+     .was_options = "-i=interval -d=duration -t=top -n=dev --name=dev",
      .object = drop_stacks__elf_bytes, .options = options, .hooks = hooks, .filter = true,
+     .records = "{\"types\": [], \"members\": {"
+		"\"hidden_benign\": {\"type\": \"integer\", \"description\": \"interval, total: frees that are no loss, in no row\"}, "
+		"\"uncounted\": {\"type\": \"integer\", \"description\": \"interval, total: drops that found the table of rows full; absent: none\"}, "
+		"\"folded\": {\"type\": \"integer\", \"description\": \"total: drops whose rows were too many to keep; absent: none\"}, "
+		"\"seen\": {\"type\": \"integer\", \"description\": \"interval, total with a filter: packets that passed it at the busiest place\"}, "
+		"\"seen_at\": {\"type\": \"string\", \"description\": \"interval, total with a filter: that place\"}, "
+		"\"stacks\": {\"type\": \"object\", \"description\": \"total: how stacks were found since the start\", \"properties\": {"
+		"\"unwound\": {\"type\": \"integer\", \"description\": \"by the kernel's unwinder\"}, "
+		"\"recognised\": {\"type\": \"integer\", \"description\": \"by comparing each return address with a known one's\"}}}, "
+		"\"sizes\": {\"type\": \"object\", \"description\": \"interval, total with --sizes: lengths of the dropped frames\"}, "
+		"\"benign\": {\"type\": \"boolean\", \"description\": \"row with --all: a free that is no loss\"}}}",
      .row_key = "drop_key", .row_values = "drop_row", .state_size = sizeof(struct state),
      .configure = configure, .report = report, .finish = finish);

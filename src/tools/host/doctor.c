@@ -69,6 +69,20 @@ static void tool_json(struct run *run, const struct run *tool, bool works)
 	record_print(run, record);
 }
 
+/* what keeps every tool from working, whatever the kernel has; NULL: nothing does */
+static const char *forbidden(void)
+{
+	static char words[192];
+	char why[128];
+
+	if (feature_forbidden())
+		return feature_forbidden();
+	if (feature_loads_bpf(why, sizeof(why)))
+		return NULL;
+	snprintf(words, sizeof(words), "the kernel loads no BPF programs: %s", why);
+	return words;
+}
+
 /* what the tool would attach on this kernel with no options */
 static void tool_examine(const struct tool *tool, void *data)
 {
@@ -80,6 +94,10 @@ static void tool_examine(const struct tool *tool, void *data)
 	examined.quiet = true;
 	examined.dry_run = true;
 	works = !run_examine(&examined);
+	if (works && forbidden()) {
+		works = false;
+		run_error(&examined, "%s", forbidden());
+	}
 	if (run->json)
 		tool_json(run, &examined, works);
 	else
@@ -90,8 +108,15 @@ static void tool_examine(const struct tool *tool, void *data)
 static int doctor(struct run *run)
 {
 	struct utsname name;
+	int err;
 
-	kbtf_open(run->btf_path);
+	/* its words are for who asks a tool for them */
+	libbpf_set_print(NULL);
+	err = kbtf_open(run->btf_path);
+	if (err && run->btf_path) {
+		run_error(run, "--btf %s: %s", run->btf_path, kbtf_error(err));
+		return EXIT_USAGE;
+	}
 	reason_load();
 	uname(&name);
 	if (run->json) {
@@ -113,4 +138,18 @@ static int doctor(struct run *run)
 
 TOOL(doctor, .area = "", .name = "doctor", .kind = TOOL_COMMAND,
      .summary = "what this kernel offers, which tools work on it and by which probes",
-     .question = "what can netsonde see on this host, and what will it miss?", .main = doctor);
+     .question = "what can netsonde see on this host, and what will it miss?",
+     .records = "{\"types\": [\"kernel\", \"feature\", \"tool\"], \"members\": {"
+		"\"time\": {\"type\": \"string\", \"format\": \"date-time\"}, \"time_ns\": {\"type\": \"integer\"}, "
+		"\"release\": {\"type\": \"string\", \"description\": \"kernel: as uname -r says it\"}, "
+		"\"machine\": {\"type\": \"string\", \"description\": \"kernel: as uname -m says it\"}, "
+		"\"feature\": {\"type\": \"string\", \"description\": \"feature: its short name\"}, "
+		"\"has\": {\"type\": \"boolean\", \"description\": \"feature: whether it is there\"}, "
+		"\"detail\": {\"type\": \"string\", \"description\": \"feature: more of it, or nothing\"}, "
+		"\"advice\": {\"type\": \"string\", \"description\": \"feature that is not there: what that means, and what to do\"}, "
+		"\"name\": {\"type\": \"string\", \"description\": \"tool: its command\"}, "
+		"\"works\": {\"type\": \"boolean\", \"description\": \"tool: whether it works on this host\"}, "
+		"\"why\": {\"type\": \"string\", \"description\": \"tool that does not work: why\"}, "
+		"\"probes\": {\"type\": \"array\", \"description\": \"tool: hook, target, by of each probe\"}, "
+		"\"not_visible\": {\"type\": \"array\", \"description\": \"tool: what this kernel does not let it see\"}}}",
+     .main = doctor);

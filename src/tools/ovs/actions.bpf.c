@@ -250,7 +250,7 @@ static __always_inline bool key_refuses(const struct sw_flow_key *key)
 	if (!(set & FILTER_HEADERS) || set & FILTER_TUNNEL)
 		return false;
 	type = bpf_ntohs(key->eth.type);
-	if (set & FILTER_TYPE && type != flt.eth_type)
+	if (set & FILTER_TYPE && !filter_type_fits(flt.eth_type, type))
 		return true;
 	switch (type) {
 	case PACKET_IP4:

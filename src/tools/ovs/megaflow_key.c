@@ -152,7 +152,7 @@ bool megaflow_key_passes(const struct sonde_filter *filter, struct odp_attrs key
 	/* a key has nothing of what is inside a tunnel that only passes through */
 	if (set & (FILTER_INNER | FILTER_VNI))
 		return false;
-	if (set & FILTER_TYPE && headers.type != filter->eth_type)
+	if (set & FILTER_TYPE && !filter_type_fits(filter->eth_type, headers.type))
 		return false;
 	if (set & FILTER_ARP && headers.type != TYPE_ARP)
 		return false;

@@ -9,6 +9,7 @@
 #include "abi/upcall.h"
 #include "core/clock.h"
 #include "core/device.h"
+#include "core/field.h"
 #include "core/hist.h"
 #include "core/kbtf.h"
 #include "core/object.h"
@@ -198,6 +199,7 @@ static void reader_text(struct run *run, uint32_t thread, char *text, size_t siz
 		socket = next;
 		if (bpf_map_lookup_elem(map, &socket, &reader) || reader.thread != thread)
 			continue;
+		field_clean(reader.comm, sizeof(reader.comm));
 		snprintf(text, size, "%.16s", reader.comm);
 		return;
 	}
@@ -208,6 +210,7 @@ static void device_add(json_t *record, const struct sonde_device_key *key, char 
 	sonde_name name;
 
 	snprintf(text, sizeof(name) + 1, "%.16s", device_name(key, name) ? name : "?");
+	field_clean(text, sizeof(name));
 	if (!record)
 		return;
 	json_object_set_new(record, "dev", *text == '?' ? json_null() : json_string(text));
@@ -264,6 +267,7 @@ static void lost_print(struct run *run, enum scope scope, const struct table *ta
 		json_t *record;
 
 		bpf_map_lookup_elem(object_map(run, "readers"), &key->socket, &reader);
+		field_clean(reader.comm, sizeof(reader.comm));
 		if (!run->json) {
 			device_add(NULL, &key->device, device);
 			printf("%10" PRIu64 "  lost: %s %s  dev %s  cpu %u  socket %u", count, kinds[key->kind],
@@ -544,7 +548,7 @@ TOOL(ovs_upcalls, .area = "ovs", .name = "upcalls", .kind = TOOL_SUMMARY,
      .was = "ovs_upcall_latency_summary", .object = ovs_upcalls__elf_bytes, .options = options, .hooks = hooks,
      .filter = true, .state_size = sizeof(struct state), .configure = configure, .chosen = chosen, .attached = attached,
      .report = report, .finish = finish,
-     .records = "{\"types\": [\"time\", \"lost\", \"datapath\"], \"members\": {"
+     .records = "{\"types\": [\"time\", \"row\", \"lost\", \"datapath\", \"interval\", \"total\"], \"members\": {"
 		STR("scope", "interval or total") STR("kind", "miss, action or unknown")
 		STR("part", "time: queued, user_space, reinjected or whole")
 		INT("count", "time, row, lost: how many") NUM("mean", "time: ns") INT("max", "time: ns")
@@ -561,6 +565,7 @@ TOOL(ovs_upcalls, .area = "ovs", .name = "upcalls", .kind = TOOL_SUMMARY,
 		INT("cache_hit", "datapath: lookups that the mask cache served")
 		NUM("masks_a_lookup", "datapath") NUM("hit_rate", "datapath: a second") NUM("miss_rate", "datapath: a second")
 		INT("flows", "datapath: now") INT("masks", "datapath: now")
+		NUM("seconds", "interval, total: how long it was")
 		NIL("integer", "unseen", "total: misses that the datapath counted and no probe saw; null with a filter")
 		OBJ("miss", "interval, total: upcalls, gso, lost, messages, received, answered, executed, refused, "
 			    "not_received, not_answered") ", "
