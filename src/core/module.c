@@ -28,7 +28,7 @@ static struct module {
 	bool gone;
 } *modules;
 static unsigned int module_count;
-static nlink_t loaded_count; /* folders in /sys/module */
+static nlink_t loaded_count, loaded_before; /* folders in /sys/module: of what is known here, and at the last look */
 static uint64_t checked_ns;
 static uint64_t missing_told; /* bits: hooks of the tool that are known to be missing, in modules that are loaded */
 
@@ -119,7 +119,9 @@ static void missing_say(struct run *run, const struct hook_row *hook, const char
 /* a module came: names are read again, and what it has that is not watched is said */
 static void module_came(struct run *run)
 {
+	/* before the reasons: what is not there yet when these are read must not be found then */
 	ksym_close();
+	ksym_hidden();
 	if (reason_count() && !kbtf_open(run->btf_path)) {
 		reason_reload();
 		kbtf_close();
@@ -146,8 +148,12 @@ void module_check(struct run *run)
 			  "again, until netsonde is started again",
 			  module->name);
 	}
+	/* modules come in groups, each bit by bit: symbols first, then types. All is there when none has come for a second. */
 	loaded = modules_loaded();
-	if (loaded > loaded_count)
-		module_came(run);
-	loaded_count = loaded;
+	if (loaded == loaded_before) {
+		if (loaded > loaded_count)
+			module_came(run);
+		loaded_count = loaded;
+	}
+	loaded_before = loaded;
 }
