@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # schema.sh: each line of JSON that the tools print here has the members and types that their --schema declares, and no
-# others; and each member is said in words. The lab holds those that need another kernel to it (lib.sh).
+# others; and each member is said in words. The lab holds the drop tools on its kernels to it (lib.sh).
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 . tests/tap.sh
