@@ -517,7 +517,7 @@ static char *key_text(const struct state *state, struct odp_attrs key, struct od
 
 	if (key.length > MESSAGE_MAX || mask.length > MESSAGE_MAX)
 		return NULL;
-	mask = (struct odp_attrs){ bits, odp_canonical_mask(mask, bits) };
+	mask = (struct odp_attrs){ bits, odp_canonical_mask(key, mask, bits) };
 	key = (struct odp_attrs){ listed, odp_canonical(key, mask, state->extension_headers, listed) };
 	odp_key_text(&text, key, mask, &names);
 	return text_take(&text);
