@@ -99,6 +99,7 @@ enum sonde_loss {
 	LOSS_seen,		/* the table of seen packets was full */
 	LOSS_flows,		/* path summary --top: the table of flows was full: the packet is in no row of a flow */
 	LOSS_messages,		/* ovs upcalls: more messages under way than are remembered */
+	LOSS_commands,		/* ovs megaflows: the table of commands under way was full */
 	LOSS_MAX,
 };
 

@@ -44,6 +44,7 @@ static const struct {
 	{ "devices", "device names that found their table full" },
 	{ "seen", "seen packets that found their table full" },
 	{ "messages", "upcalls forgotten before a thread received them: too many were under way" },
+	{ "commands", "flows deleted by more tasks at a time than are remembered: their counters were not seen" },
 	{ "missed", "hits that the kernel skipped because a program or a kprobe was running on that CPU" },
 };
 

@@ -5,12 +5,15 @@
 
 #include <linux/netlink.h>
 
+#include "kernel/skb.h"
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 /* what a command is called with */
 struct genl_info {
 	struct nlmsghdr *nlhdr;
 	struct nlattr **attrs; /* by type */
+	possible_net_t _net;
 };
 
 /* begins with its struct sock */

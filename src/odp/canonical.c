@@ -151,6 +151,32 @@ static bool key_keeps(const struct level *level, const struct odp_attr *attr)
 static size_t level_put(const struct level *level, const uint16_t *order, size_t count, unsigned char *to,
 			bool tunnel);
 
+/* of a network service header the kernel writes the context only where it knows that its kind is 1 */
+static size_t nsh_put(const struct level *level, const struct odp_attr *attr, unsigned char *to)
+{
+	static const uint16_t types[] = { OVS_NSH_KEY_ATTR_BASE, OVS_NSH_KEY_ATTR_MD1 };
+	struct level inner = { .key = odp_nested(attr), .masked = level->masked };
+	struct odp_attr mask, part;
+	unsigned char kind = 0;
+	size_t length = 0;
+
+	if (odp_find(level->mask, attr->type, &mask))
+		inner.mask = odp_nested(&mask);
+	for (size_t i = 0; i < COUNT(types); i++) {
+		unsigned char *value = to + length + sizeof(struct nlattr);
+
+		if (!odp_find(inner.key, types[i], &part))
+			continue;
+		memcpy(value, part.value, part.length);
+		value_mask(&inner, &part, value);
+		if (types[i] == OVS_NSH_KEY_ATTR_BASE && part.length == sizeof(struct ovs_nsh_key_base))
+			kind = value[offsetof(struct ovs_nsh_key_base, mdtype)];
+		if (types[i] == OVS_NSH_KEY_ATTR_BASE || kind == 1)
+			length += header_put(to + length, types[i], part.length);
+	}
+	return length;
+}
+
 /* writes one attribute; returns its size, 0: the kernel does not keep it */
 static size_t attr_put(const struct level *level, const struct odp_attr *attr, unsigned char *to, bool tunnel)
 {
@@ -167,6 +193,8 @@ static size_t attr_put(const struct level *level, const struct odp_attr *attr, u
 		length = attr->type == OVS_KEY_ATTR_ENCAP ?
 				 level_put(&inner, key_order, COUNT(key_order), value, false) :
 				 level_put(&inner, tunnel_order, COUNT(tunnel_order), value, true);
+	} else if (!tunnel && attr->type == OVS_KEY_ATTR_NSH) {
+		length = nsh_put(level, attr, value);
 	} else {
 		/* the kernel counts the labels in the mask */
 		if (!tunnel && attr->type == OVS_KEY_ATTR_MPLS && level->masked &&
@@ -193,6 +221,28 @@ static size_t extension_headers_put(const struct level *level, unsigned char *to
 	return header_put(to, KEY_IPV6_EXTHDRS, 2);
 }
 
+/* what the kernel keeps of each packet, and lists even where neither key nor mask has it */
+static size_t always_put(const struct level *level, uint16_t type, unsigned char *to)
+{
+	size_t length = sizeof(__u32);
+
+	if (!level->masked || level->depth)
+		return 0;
+	switch (type) {
+	case OVS_KEY_ATTR_CT_ZONE: length = sizeof(__u16); break;
+	case OVS_KEY_ATTR_CT_LABELS: length = sizeof(struct ovs_key_ct_labels); break;
+	case OVS_KEY_ATTR_RECIRC_ID:
+	case OVS_KEY_ATTR_DP_HASH:
+	case OVS_KEY_ATTR_PRIORITY:
+	case OVS_KEY_ATTR_SKB_MARK:
+	case OVS_KEY_ATTR_CT_STATE:
+	case OVS_KEY_ATTR_CT_MARK: break;
+	default: return 0;
+	}
+	memset(to + sizeof(struct nlattr), 0, length);
+	return header_put(to, type, length);
+}
+
 static bool in_order(const uint16_t *order, size_t count, uint16_t type)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -214,6 +264,8 @@ static size_t level_put(const struct level *level, const uint16_t *order, size_t
 			length += extension_headers_put(level, to + length);
 		else if (odp_find(level->key, order[i], &attr))
 			length += attr_put(level, &attr, to + length, tunnel);
+		else if (!tunnel)
+			length += always_put(level, order[i], to + length);
 	}
 	/* what this file does not know follows as it came */
 	while (odp_next(&rest, &attr)) {
@@ -232,10 +284,31 @@ size_t odp_canonical(struct odp_attrs key, struct odp_attrs mask, bool extension
 	return level_put(&level, key_order, COUNT(key_order), to, false);
 }
 
+/* the key's innermost tag; false: it has none */
+static bool innermost_vlan(struct odp_attrs key, unsigned char vlan[2])
+{
+	struct odp_attr attr;
+	bool found = false;
+
+	for (int depth = 0; depth < ODP_DEEPEST; depth++) {
+		if (odp_find(key, OVS_KEY_ATTR_VLAN, &attr) && attr.length == 2) {
+			memcpy(vlan, attr.value, 2);
+			found = true;
+		}
+		if (!odp_find(key, OVS_KEY_ATTR_ENCAP, &attr))
+			break;
+		key = odp_nested(&attr);
+	}
+	return found;
+}
+
 /*
  * The kernel skips attributes of a mask that are all zero, as if they were not
- * there; a tag within a tag then gets the mask of the tag around it, and labels
- * that nobody looks at are no labels. Of an ARP operation it keeps 8 bits.
+ * there. For a tag it then takes the attribute that it has read last
+ * (parse_flow_mask_nlattrs() leaves it in place): for a tag within a tag, the
+ * mask of the tag around it; for the outer one, the tag of the key that was
+ * innermost. Labels that nobody looks at are no labels. Of an ARP operation it
+ * keeps 8 bits.
  */
 static size_t mask_put(struct odp_attrs mask, const unsigned char *outer_vlan, unsigned char *to, int depth)
 {
@@ -276,7 +349,11 @@ static size_t mask_put(struct odp_attrs mask, const unsigned char *outer_vlan, u
 	return length;
 }
 
-size_t odp_canonical_mask(struct odp_attrs mask, unsigned char *to)
+size_t odp_canonical_mask(struct odp_attrs key, struct odp_attrs mask, unsigned char *to)
 {
-	return mask_put(mask, NULL, to, 0);
+	unsigned char vlan[2];
+	struct odp_attr attr;
+	const bool tagged = odp_find(mask, OVS_KEY_ATTR_ENCAP, &attr) && innermost_vlan(key, vlan);
+
+	return mask_put(mask, tagged ? vlan : NULL, to, 0);
 }

@@ -153,9 +153,8 @@ void odp_conntrack_text(struct odp_text *text, const struct odp_attr *attr)
 	}
 	if (a[OVS_CT_ATTR_HELPER].value)
 		odp_put(text, "helper=%s,", (const char *)a[OVS_CT_ATTR_HELPER].value);
-	/* no comma there: ovs-dpctl forgets it */
 	if (a[OVS_CT_ATTR_TIMEOUT].value)
-		odp_put(text, "timeout=%s", (const char *)a[OVS_CT_ATTR_TIMEOUT].value);
+		odp_put(text, "timeout=%s,", (const char *)a[OVS_CT_ATTR_TIMEOUT].value);
 	if (a[OVS_CT_ATTR_NAT].value)
 		nat_text(text, &a[OVS_CT_ATTR_NAT]);
 	if (text->length == before) {

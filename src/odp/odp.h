@@ -29,13 +29,13 @@ void odp_ufid_text(struct odp_text *text, const unsigned char ufid[16]);
 const char *odp_action_name(uint16_t type);
 
 /**
- * odp_canonical_mask: a mask as the kernel understands it. odp_canonical: a key,
+ * odp_canonical_mask: a mask as the kernel understands it, beside its key. odp_canonical: a key,
  * masked with that, as the kernel lists it in a dump: ordered, what the kernel does not keep left
  * away. to must have room for ODP_CANONICAL_MORE bytes more than is given. extension_headers:
  * the kernel is one that lists those of IPv6, which ovs-vswitchd 3.1 does not
  * send, and hides. Returns the bytes written.
  */
-size_t odp_canonical_mask(struct odp_attrs mask, unsigned char *to);
+size_t odp_canonical_mask(struct odp_attrs key, struct odp_attrs mask, unsigned char *to);
 size_t odp_canonical(struct odp_attrs key, struct odp_attrs mask, bool extension_headers, unsigned char *to);
 #define ODP_CANONICAL_MORE 256 /* bytes that the result may have more than the key */
 

@@ -75,3 +75,15 @@ void odp_put_number(struct odp_text *text, const unsigned char *bytes, size_t le
 	odp_put(text, "0x%x", *bytes);
 	odp_put_bytes(text, bytes + 1, length - 1, 0);
 }
+
+char *odp_text_take(struct odp_text *text)
+{
+	char *data = text->data;
+
+	if (text->failed) {
+		free(data);
+		data = NULL;
+	}
+	*text = (struct odp_text){};
+	return data;
+}

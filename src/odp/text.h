@@ -20,5 +20,7 @@ void odp_chomp(struct odp_text *text, char c);
 void odp_put_number(struct odp_text *text, const unsigned char *bytes, size_t length);
 /** Appends length bytes as pairs of digits with between (0: nothing) between them. */
 void odp_put_bytes(struct odp_text *text, const unsigned char *bytes, size_t length, char between);
+/** The text, which is then the caller's to free. NULL: nothing was put, or something is missing. */
+char *odp_text_take(struct odp_text *text);
 
 #endif

@@ -366,17 +366,20 @@ void odp_set_nsh_text(struct odp_text *text, const struct odp_attr *attr)
 void odp_push_nsh_text(struct odp_text *text, const struct odp_attr *attr)
 {
 	struct nsh nsh = {};
-	struct odp_attr part;
+	struct odp_attr header = {}, part;
 
-	if (odp_find(odp_nested(attr), OVS_NSH_KEY_ATTR_BASE, &part) && part.length == sizeof(nsh.base))
+	/* the header is a key's attribute within the action */
+	if (!odp_find(odp_nested(attr), OVS_KEY_ATTR_NSH, &header))
+		header = (struct odp_attr){};
+	if (odp_find(odp_nested(&header), OVS_NSH_KEY_ATTR_BASE, &part) && part.length == sizeof(nsh.base))
 		memcpy(nsh.base, part.value, sizeof(nsh.base));
-	if (odp_find(odp_nested(attr), OVS_NSH_KEY_ATTR_MD1, &part) && part.length == sizeof(nsh.context))
+	if (odp_find(odp_nested(&header), OVS_NSH_KEY_ATTR_MD1, &part) && part.length == sizeof(nsh.context))
 		memcpy(nsh.context, part.value, sizeof(nsh.context));
 	odp_put(text, "push_nsh(");
 	nsh_text(text, &nsh);
 	if (nsh.base[2] == 2) {
 		odp_put(text, ",md2=");
-		if (odp_find(odp_nested(attr), OVS_NSH_KEY_ATTR_MD2, &part))
+		if (odp_find(odp_nested(&header), OVS_NSH_KEY_ATTR_MD2, &part))
 			odp_put_number(text, part.value, part.length);
 	} else if (nsh.base[2] != 1) {
 		odp_put(text, ",<error: unknown mdtype>");

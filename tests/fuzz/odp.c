@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	bits = malloc(mask.length + ODP_CANONICAL_MORE);
 	if (!canonical || !bits)
 		abort();
-	listed = (struct odp_attrs){ bits, odp_canonical_mask(mask, bits) };
+	listed = (struct odp_attrs){ bits, odp_canonical_mask(key, mask, bits) };
 	whole = (struct odp_attrs){ canonical, odp_canonical(key, listed, key.length & 4, canonical) };
 	odp_key_text(&text, whole, listed, NULL);
 	if (!text.failed && text.length != strlen(text.data))

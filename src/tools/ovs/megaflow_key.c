@@ -149,8 +149,8 @@ bool megaflow_key_passes(const struct sonde_filter *filter, struct odp_attrs key
 		return false;
 	if (set & FILTER_VLAN && !headers.vlan_matches)
 		return false;
-	/* a key has nothing of what is inside a tunnel that only passes through */
-	if (set & (FILTER_INNER | FILTER_VNI))
+	/* a key has nothing of what is inside a tunnel that only passes through, nor of its device's namespace */
+	if (set & (FILTER_INNER | FILTER_VNI | FILTER_NETNS))
 		return false;
 	if (set & FILTER_TYPE && !filter_type_fits(filter->eth_type, headers.type))
 		return false;

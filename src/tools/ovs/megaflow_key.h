@@ -7,8 +7,8 @@
 #include "odp/odp.h"
 
 /**
- * True if packets with this key pass the filter; names: of ports, for --dev. Tests of what a key does not have,
- * such as a namespace, are passed.
+ * True if packets with this key pass the filter; names: of ports, for --dev. A test of what a key does not have, such as
+ * a namespace or what is inside a tunnel, is not passed.
  */
 bool megaflow_key_passes(const struct sonde_filter *filter, struct odp_attrs key, const struct odp_names *names);
 

@@ -1,88 +1,133 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* megaflow_life.c: the table of flows that are installed. */
+/* megaflow_life.c: the table of flows that are installed, and those that wait for their packet. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "tools/ovs/megaflow_life.h"
+#include "tools/ovs/megaflow_upcall.h"
 
-#define BUCKETS 16384
+void lives_init(struct lives *lives, unsigned int most)
+{
+	TAILQ_INIT(&lives->all);
+	TAILQ_INIT(&lives->waiting);
+	lives->most = most;
+}
 
-static struct life *buckets[BUCKETS];
+struct life *life_new(void)
+{
+	struct life *life = calloc(1, sizeof(*life));
 
-static struct life **bucket(uint32_t datapath, const unsigned char ufid[UFID_SIZE])
+	if (!life)
+		return NULL;
+	life->head = calloc(1, sizeof(*life->head));
+	if (life->head)
+		return life;
+	free(life);
+	return NULL;
+}
+
+static bool is(const struct life *life, struct datapath_id datapath, const unsigned char ufid[UFID_SIZE])
+{
+	return datapath_same(life->datapath, datapath) && !memcmp(life->ufid, ufid, UFID_SIZE);
+}
+
+static unsigned int bucket(struct datapath_id datapath, const unsigned char ufid[UFID_SIZE])
 {
 	/* the identifier is a hash itself */
-	return &buckets[(odp_u32(ufid) ^ datapath) % BUCKETS];
+	return (odp_u32(ufid) ^ datapath.ifindex) % LIFE_BUCKETS;
 }
 
-static struct life **place_find(uint32_t datapath, const unsigned char ufid[UFID_SIZE])
+struct life *life_find(const struct lives *lives, struct datapath_id datapath, const unsigned char ufid[UFID_SIZE])
 {
-	struct life **place = bucket(datapath, ufid);
+	struct life *life = lives->buckets[bucket(datapath, ufid)];
 
-	while (*place && ((*place)->datapath != datapath || memcmp((*place)->ufid, ufid, UFID_SIZE)))
+	while (life && !is(life, datapath, ufid))
+		life = life->next;
+	return life;
+}
+
+void life_take(struct lives *lives, struct life *life)
+{
+	struct life **place = &lives->buckets[bucket(life->datapath, life->ufid)];
+
+	if (!life->kept)
+		return;
+	while (*place != life)
 		place = &(*place)->next;
-	return place;
+	*place = life->next;
+	TAILQ_REMOVE(&lives->all, life, in_age);
+	lives->count--;
+	life->kept = false;
 }
 
-struct life *life_find(uint32_t datapath, const unsigned char ufid[UFID_SIZE])
+static void life_end(struct lives *lives, struct life *life)
 {
-	return *place_find(datapath, ufid);
+	life_take(lives, life);
+	life_free(lives, life);
 }
 
-void life_add(struct life *life)
+void life_add(struct lives *lives, struct life *life)
 {
-	struct life **place = place_find(life->datapath, life->ufid), *older = *place;
+	struct life **place = &lives->buckets[bucket(life->datapath, life->ufid)];
+	struct life *older = life_find(lives, life->datapath, life->ufid);
 
-	life->next = older ? older->next : NULL;
+	if (older) {
+		life_end(lives, older);
+	} else if (lives->count >= lives->most) {
+		lives->forgotten++;
+		life_end(lives, TAILQ_FIRST(&lives->all));
+	}
+	life->next = *place;
 	*place = life;
-	if (older)
-		life_free(older);
+	TAILQ_INSERT_TAIL(&lives->all, life, in_age);
+	lives->count++;
+	life->kept = true;
 }
 
-void life_take(struct life *life)
+void life_wait(struct lives *lives, struct life *life)
 {
-	struct life **place = place_find(life->datapath, life->ufid);
-
-	if (*place == life)
-		*place = life->next;
-	life->next = NULL;
+	TAILQ_INSERT_HEAD(&lives->waiting, life, in_wait);
+	life->waits = true;
 }
 
-void life_free(struct life *life)
+void life_waited(struct lives *lives, struct life *life)
 {
+	if (life->waits)
+		TAILQ_REMOVE(&lives->waiting, life, in_wait);
+	life->waits = false;
+	upcall_release(life);
+	free(life->head);
+	life->head = NULL;
+}
+
+void life_free(struct lives *lives, struct life *life)
+{
+	life_waited(lives, life);
 	free(life->key);
 	free(life->actions);
 	free(life->raw);
 	free(life);
 }
 
-void life_take_all(uint32_t datapath, void (*visit)(struct life *life, void *data), void *data)
+void lives_take(struct lives *lives, bool (*match)(const struct life *life, const void *data),
+		void (*visit)(struct life *life, void *data), void *data)
 {
-	for (int i = 0; i < BUCKETS; i++) {
-		struct life **place = &buckets[i];
+	struct life *life = TAILQ_FIRST(&lives->all), *next;
 
-		while (*place) {
-			struct life *life = *place;
-
-			if (life->datapath != datapath) {
-				place = &life->next;
-				continue;
-			}
-			*place = life->next;
-			life->next = NULL;
-			visit(life, data);
-		}
+	for (; life; life = next) {
+		next = TAILQ_NEXT(life, in_age);
+		if (!match(life, data))
+			continue;
+		life_take(lives, life);
+		visit(life, data);
 	}
 }
 
-void life_forget(void)
+void lives_free(struct lives *lives)
 {
-	for (int i = 0; i < BUCKETS; i++) {
-		while (buckets[i]) {
-			struct life *life = buckets[i];
-
-			buckets[i] = life->next;
-			life_free(life);
-		}
-	}
+	while (!TAILQ_EMPTY(&lives->all))
+		life_end(lives, TAILQ_FIRST(&lives->all));
+	/* those that were refused */
+	while (!TAILQ_EMPTY(&lives->waiting))
+		life_free(lives, TAILQ_FIRST(&lives->waiting));
 }

@@ -25,9 +25,9 @@ struct ovs_key_ipv6_exthdrs {
 /* the upcall that a CPU is about to send: bottom halves are off from its begin to its end */
 struct upcall {
 	__u64 at;
-	__u64 identity;
+	__u64 identity; /* of the packet, or of the segment that the next message is for */
 	__u32 wanted;
-	__u32 unused;
+	__u32 sent; /* messages */
 	struct sonde_device device;
 	struct sonde_packet packet;
 };
@@ -39,7 +39,7 @@ struct {
 	__type(value, struct upcall);
 } upcalls SEC(".maps");
 
-/* what a thread is doing: enum megaflow_step */
+/* threads that are deleting a flow */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);
@@ -71,10 +71,20 @@ static __always_inline int upcall_begins(void *ctx, const __u64 *args, enum sond
 	if (!filter_pass(access, skb))
 		return 0;
 	upcall->at = bpf_ktime_get_ns();
-	upcall->identity = look_skb(access, skb);
+	upcall->sent = 0;
 	sonde_device_fill(access, skb, &upcall->device);
 	packet_parse(access, skb, &upcall->packet);
 	upcall->wanted = 1;
+	return 0;
+}
+
+/* queue_userspace_packet(dp, skb, key, upcall_info, cutlen): once a segment of a GSO packet, each with headers of its own */
+static __always_inline int segment_begins(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	struct upcall *upcall = upcall_here();
+
+	if (upcall && upcall->wanted)
+		upcall->identity = look_skb(access, (struct sk_buff *)args[1]);
 	return 0;
 }
 
@@ -90,7 +100,9 @@ static __always_inline void head_fill(struct ovs_megaflow *event, enum megaflow_
 	event->more.thread = task;
 	event->more.result = 0;
 	event->more.identity = 0;
+	event->more.netns = 0;
 	event->more.queued = 0;
+	event->more.segment = 0;
 	event->more.total = event->more.offset = event->more.length = 0;
 	event->more.extension_headers = bpf_core_type_exists(struct ovs_key_ipv6_exthdrs);
 	event->packet.length = 0;
@@ -100,7 +112,7 @@ static __always_inline void head_fill(struct ovs_megaflow *event, enum megaflow_
 }
 
 /* one part of a message; total: of which offset is less */
-static __always_inline void part_fill(struct ovs_megaflow *event, const unsigned char *message, __u32 offset,
+static __always_inline void part_fill(struct megaflow_message *to, const unsigned char *message, __u32 offset,
 				      __u32 total)
 {
 	__u32 length = total - offset;
@@ -111,48 +123,84 @@ static __always_inline void part_fill(struct ovs_megaflow *event, const unsigned
 	asm volatile("" : "+r"(length));
 	if (length > MEGAFLOW_PART)
 		return;
-	event->more.total = total;
-	event->more.offset = offset;
-	event->more.length = length;
-	bpf_probe_read_kernel(event->more.bytes, length, message + offset);
+	to->event.more.total = total;
+	to->event.more.offset = offset;
+	to->event.more.length = length;
+	bpf_probe_read_kernel(to->bytes, length, message + offset);
 }
 
-static __always_inline void message_send(void *ctx, enum megaflow_step step, const unsigned char *message,
-					 __u32 total)
+/* bytes of a message, and whose datapath it speaks of */
+struct view {
+	const unsigned char *bytes;
+	__u32 length, netns;
+};
+
+static __always_inline void message_send(void *ctx, enum megaflow_step step, const struct view *view)
 {
 	for (__u32 part = 0; part < MEGAFLOW_PARTS; part++) {
 		const __u32 offset = part * MEGAFLOW_PART;
-		struct ovs_megaflow *event;
+		struct megaflow_message *to;
 
-		if (offset >= total)
+		if (offset >= view->length)
 			break;
-		event = event_reserve(sizeof(*event));
-		if (!event)
+		to = event_reserve(sizeof(*to));
+		if (!to)
 			return;
-		head_fill(event, step);
-		part_fill(event, message, offset, total);
-		event_submit(ctx, event, sizeof(*event));
+		head_fill(&to->event, step);
+		to->event.more.netns = view->netns;
+		part_fill(to, view->bytes, offset, view->length);
+		event_submit(ctx, to, sizeof(*to));
 	}
 }
 
-static __always_inline void upcall_send(void *ctx, const unsigned char *message, __u32 linear)
+static __always_inline void upcall_send(void *ctx, const struct view *view)
 {
 	struct upcall *upcall = upcall_here();
+	struct megaflow_message *to;
 	struct ovs_megaflow *event;
 
-	if (!upcall || !upcall->wanted || !linear)
+	if (!upcall || !upcall->wanted || !view->length)
 		return;
-	event = event_reserve(sizeof(*event));
-	if (!event)
+	upcall->sent++;
+	to = event_reserve(sizeof(*to));
+	if (!to)
 		return;
+	event = &to->event;
 	head_fill(event, MEGAFLOW_UPCALL);
 	event->more.queued = event->at - upcall->at;
 	event->at = upcall->at;
 	event->device = upcall->device;
 	event->packet = upcall->packet;
 	event->more.identity = upcall->identity;
-	part_fill(event, message, 0, linear < MEGAFLOW_PART ? linear : MEGAFLOW_PART);
+	event->more.netns = view->netns;
+	event->more.segment = upcall->sent - 1;
+	part_fill(to, view->bytes, 0, view->length < MEGAFLOW_PART ? view->length : MEGAFLOW_PART);
+	event_submit(ctx, to, sizeof(*to));
+}
+
+/* the end of ovs_dp_upcall(): an error is that of its last message */
+static __always_inline int upcall_ends(void *ctx, __s32 result)
+{
+	struct upcall *upcall = upcall_here();
+	struct ovs_megaflow *event;
+	__u32 sent;
+
+	if (!upcall || !upcall->wanted)
+		return 0;
+	upcall->wanted = 0;
+	sent = upcall->sent;
+	if (!result || !sent)
+		return 0;
+	event = event_reserve(sizeof(*event));
+	if (!event)
+		return 0;
+	head_fill(event, MEGAFLOW_LOST);
+	event->at = upcall->at;
+	event->more.identity = upcall->identity;
+	event->more.segment = sent - 1;
+	event->more.result = result;
 	event_submit(ctx, event, sizeof(*event));
+	return 0;
 }
 
 /* netlink_unicast(socket, skb, port, nonblock): to ovs-vswitchd goes the upcall, with its key, and what it asked for */
@@ -160,22 +208,23 @@ static __always_inline int message_leaves(void *ctx, const __u64 *args, enum son
 {
 	struct sk_buff *skb = (struct sk_buff *)args[1];
 	const unsigned char *data = SONDE_READ(access, skb, data);
-	__u32 thread = bpf_get_current_pid_tgid(), *step, linear;
+	__u32 thread = bpf_get_current_pid_tgid();
+	struct view view = { .bytes = data };
 	struct message message;
 
 	if (bpf_probe_read_kernel(&message, sizeof(message), data))
 		return 0;
 	if (message.header.nlmsg_type != cfg_packet_family && message.header.nlmsg_type != cfg_flow_family)
 		return 0;
-	linear = SONDE_READ(access, skb, len) - SONDE_READ(access, skb, data_len);
+	view.length = SONDE_READ(access, skb, len) - SONDE_READ(access, skb, data_len);
+	view.netns = BPF_CORE_READ((struct sock *)args[0], __sk_common.skc_net.net, ns.inum);
 	if (message.header.nlmsg_type == cfg_packet_family) {
 		if (message.command == COMMAND_MISS)
-			upcall_send(ctx, data, linear);
+			upcall_send(ctx, &view);
 		return 0;
 	}
-	step = bpf_map_lookup_elem(&commands, &thread);
-	if (step && *step == MEGAFLOW_DELETE)
-		message_send(ctx, MEGAFLOW_REPLY, data, linear);
+	if (bpf_map_lookup_elem(&commands, &thread))
+		message_send(ctx, MEGAFLOW_REPLY, &view);
 	return 0;
 }
 
@@ -185,9 +234,15 @@ static __always_inline int command_begins(void *ctx, const __u64 *args, __u32 st
 	struct genl_info *info = (struct genl_info *)args[1];
 	__u32 thread = bpf_get_current_pid_tgid();
 	struct nlmsghdr *header = BPF_CORE_READ(info, nlhdr);
+	const struct view view = {
+		.bytes = (const unsigned char *)header,
+		.length = BPF_CORE_READ(header, nlmsg_len),
+		.netns = BPF_CORE_READ(info, _net.net, ns.inum),
+	};
 
-	bpf_map_update_elem(&commands, &thread, &step, BPF_ANY);
-	message_send(ctx, step, (const unsigned char *)header, BPF_CORE_READ(header, nlmsg_len));
+	if (step == MEGAFLOW_DELETE && bpf_map_update_elem(&commands, &thread, &step, BPF_ANY))
+		loss_add(LOSS_commands);
+	message_send(ctx, step, &view);
 	return 0;
 }
 
@@ -197,12 +252,12 @@ static __always_inline int command_ends(void *ctx, __s32 result)
 	struct ovs_megaflow *event;
 
 	bpf_map_delete_elem(&commands, &thread);
-	event = event_reserve(offsetof(struct ovs_megaflow, more.bytes));
+	event = event_reserve(sizeof(*event));
 	if (!event)
 		return 0;
 	head_fill(event, MEGAFLOW_RESULT);
 	event->more.result = result;
-	event_submit(ctx, event, offsetof(struct ovs_megaflow, more.bytes));
+	event_submit(ctx, event, sizeof(*event));
 	return 0;
 }
 
@@ -230,16 +285,18 @@ static __always_inline int packet_returns(void *ctx, const __u64 *args, enum son
 
 	frame.at = sonde_address_of(SONDE_READ(access, skb, data));
 	frame.length = SONDE_READ(access, skb, len) - SONDE_READ(access, skb, data_len);
-	event = event_reserve(offsetof(struct ovs_megaflow, more.bytes));
+	event = event_reserve(sizeof(*event));
 	if (!event)
 		return 0;
 	head_fill(event, MEGAFLOW_EXECUTE);
 	event->more.identity = look_frame(&frame);
-	event_submit(ctx, event, offsetof(struct ovs_megaflow, more.bytes));
+	event_submit(ctx, event, sizeof(*event));
 	return 0;
 }
 
 HOOK_FUNCTION(upcall, ovs_dp_upcall, upcall_begins)
+HOOK_RESULT(upcall_done, ovs_dp_upcall, 5, upcall_ends)
+HOOK_FUNCTION(segment, queue_userspace_packet, segment_begins)
 HOOK_FUNCTION(message, netlink_unicast, message_leaves)
 HOOK_FUNCTION(put, ovs_flow_cmd_new, put_begins)
 HOOK_RESULT(put_done, ovs_flow_cmd_new, 2, command_ends)
