@@ -163,13 +163,15 @@ missed_by() { # NAME
 }
 
 # Numbers as seen, or as wanted where none is further off than hits were skipped: for tools that go by kprobes, which the
-# kernel skips on a CPU where another is running.
-near() { # NAME SEEN WANTED
-	awk -v seen="$2" -v wanted="$3" -v missed="$(missed_by "$1")" 'BEGIN {
+# kernel skips on a CPU where another is running. Nor further off than PERCENT of what is wanted, where that is given.
+near() { # NAME SEEN WANTED [PERCENT]
+	awk -v seen="$2" -v wanted="$3" -v skipped="$(missed_by "$1")" -v percent="${4-}" 'BEGIN {
 		right = split(seen, s, " ") == (n = split(wanted, w, " "))
-		for (i = 1; i <= n; i++)
+		for (i = 1; i <= n; i++) {
+			missed = percent == "" || skipped * 100 < w[i] * percent ? skipped : int((w[i] * percent + 99) / 100)
 			if (s[i] != w[i] && (s[i] w[i] !~ /^[0-9]+$/ || s[i] > w[i] + missed || s[i] + missed < w[i]))
 				right = 0
+		}
 		print right ? wanted : seen
 	}'
 }

@@ -3,7 +3,9 @@
  * dpflow.c: puts a flow for UDP over IPv4 to one port into an Open vSwitch
  * datapath of the kernel, with actions that ovs-dpctl has no words for.
  *
- *	dpflow DATAPATH IN-PORT UDP-PORT[@RECIRC-ID] drop [ERROR] | dec_ttl OUT-PORT | mpls OUT-PORT
+ *	dpflow DATAPATH IN-PORT UDP-PORT[@RECIRC-ID | +MORE] drop [ERROR] | dec_ttl OUT-PORT | mpls OUT-PORT
+ *
+ * +MORE: so many flows more, each for the next port, and each by a task of its own.
  *
  * mpls: with five labels, whose header is too long to be kept while a packet is cut.
  */
@@ -17,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define ACTION_DEC_TTL 23	/* OVS_ACTION_ATTR_DEC_TTL, since 5.7 */
@@ -100,7 +103,7 @@ static int flow_family(int fd)
 	return -1;
 }
 
-static void put_key(int type, __u32 in_port, const char *udp_port, int mask)
+static void put_key(int type, __u32 in_port, const char *udp_port, int after, int mask)
 {
 	const char *recirc = strchr(udp_port, '@');
 	const __u32 recirc_id = mask ? ~0U : recirc ? (__u32)atoi(recirc + 1) : 0;
@@ -108,7 +111,7 @@ static void put_key(int type, __u32 in_port, const char *udp_port, int mask)
 	const __u32 port = mask ? ~0U : in_port;
 	const __u16 ethertype = mask ? 0xffff : htons(0x0800);
 	const struct ovs_key_ipv4 ip = { .ipv4_proto = mask ? 0xff : 17 };
-	const struct ovs_key_udp udp = { .udp_dst = mask ? 0xffff : htons(atoi(udp_port)) };
+	const struct ovs_key_udp udp = { .udp_dst = mask ? 0xffff : htons(atoi(udp_port) + after) };
 	struct nlattr *key = nest(type);
 
 	put_attr(OVS_KEY_ATTR_RECIRC_ID, &recirc_id, sizeof(recirc_id));
@@ -140,33 +143,48 @@ static void put_actions(const char *kind, __u32 number)
 	nest_end(actions);
 }
 
-int main(int argc, char **argv)
+/* the flow for the port that many after the first; the process's exit status */
+static int flow_put(const struct ovs_header *header, int after, char **argv, __u32 number)
 {
+	int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC), family = fd < 0 ? -1 : flow_family(fd), err;
 	unsigned char answer[4096];
-	struct ovs_header header;
-	int fd, family, err;
 
-	if (argc < 5 || (strcmp(argv[4], "drop") &&
-			 ((strcmp(argv[4], "dec_ttl") && strcmp(argv[4], "mpls")) || argc < 6))) {
-		fprintf(stderr, "usage: dpflow DATAPATH IN-PORT UDP-PORT[@RECIRC-ID] "
-				"drop [ERROR] | dec_ttl OUT-PORT | mpls OUT-PORT\n");
-		return 2;
-	}
-	header.dp_ifindex = if_nametoindex(argv[1]);
-	fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC);
-	family = fd < 0 ? -1 : flow_family(fd);
-	if (!header.dp_ifindex || family < 0) {
+	if (!header->dp_ifindex || family < 0) {
 		fprintf(stderr, "dpflow: %s: no such datapath\n", argv[1]);
 		return 1;
 	}
 	begin(family, OVS_FLOW_CMD_NEW, OVS_FLOW_VERSION, NLM_F_CREATE | NLM_F_ACK);
-	put(&header, sizeof(header));
-	put_key(OVS_FLOW_ATTR_KEY, atoi(argv[2]), argv[3], 0);
-	put_key(OVS_FLOW_ATTR_MASK, atoi(argv[2]), argv[3], 1);
-	put_actions(argv[4], argc > 5 ? atoi(argv[5]) : 0);
+	put(header, sizeof(*header));
+	put_key(OVS_FLOW_ATTR_KEY, atoi(argv[2]), argv[3], after, 0);
+	put_key(OVS_FLOW_ATTR_MASK, atoi(argv[2]), argv[3], after, 1);
+	put_actions(argv[4], number);
 	err = ask(fd, answer, sizeof(answer));
 	if (err)
 		fprintf(stderr, "dpflow: %s\n", strerror(-err));
 	close(fd);
 	return err ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct ovs_header header;
+	const char *more;
+	int status, failed = 0;
+
+	if (argc < 5 || (strcmp(argv[4], "drop") &&
+			 ((strcmp(argv[4], "dec_ttl") && strcmp(argv[4], "mpls")) || argc < 6))) {
+		fprintf(stderr, "usage: dpflow DATAPATH IN-PORT UDP-PORT[@RECIRC-ID | +MORE] "
+				"drop [ERROR] | dec_ttl OUT-PORT | mpls OUT-PORT\n");
+		return 2;
+	}
+	header.dp_ifindex = if_nametoindex(argv[1]);
+	more = strchr(argv[3], '+');
+	for (int after = 0; after < (more ? atoi(more + 1) : 0); after++) {
+		pid_t child = fork();
+
+		if (!child)
+			return flow_put(&header, after + 1, argv, argc > 5 ? atoi(argv[5]) : 0);
+		failed |= child < 0 || waitpid(child, &status, 0) != child || status;
+	}
+	return flow_put(&header, 0, argv, argc > 5 ? atoi(argv[5]) : 0) || failed;
 }
