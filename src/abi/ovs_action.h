@@ -66,6 +66,13 @@ struct ovs_walk {
 	struct ovs_steps more;
 };
 
+/** Of a CPU's walk, after it was looked at. */
+enum walk_swept {
+	SWEPT_NOTHING,	/* there was none */
+	SWEPT_OPEN,
+	SWEPT_CLOSED,	/* just now */
+};
+
 /** Of packets that passed the filter. */
 enum ovs_walk_count {
 	WALK_packets,

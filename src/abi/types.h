@@ -99,6 +99,10 @@ enum sonde_loss {
 	LOSS_seen,		/* the table of seen packets was full */
 	LOSS_flows,		/* path summary --top: the table of flows was full: the packet is in no row of a flow */
 	LOSS_messages,		/* ovs upcalls: more messages under way than are remembered */
+	LOSS_groups,		/* ovs upcalls: more GSO upcalls under way than are remembered */
+	LOSS_threads,		/* ovs upcalls: more threads that answer than are remembered */
+	LOSS_readers,		/* ovs upcalls: the table of sockets was full */
+	LOSS_executors,		/* ovs actions: more threads have packets executed than are remembered */
 	LOSS_commands,		/* ovs megaflows: the table of commands under way was full */
 	LOSS_MAX,
 };

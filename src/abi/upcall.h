@@ -54,9 +54,13 @@ struct upcall_sums {
 	__u64 count, queued, user, again, whole;
 };
 
+/** A thread's name does not change what it is counted by. */
 struct upcall_row {
-	struct upcall_key key;
-	__u32 unused;
+	struct upcall_who {
+		struct upcall_key key;
+		sonde_comm comm;	/* the thread's */
+		__u32 unused;
+	} who;
 	struct upcall_sums sums;
 };
 
@@ -70,9 +74,10 @@ struct upcall_loss_key {
 	struct sonde_device_key device;
 };
 
-/** Who reads a socket. */
+/** Who reads a socket: the last thread that began to. */
 struct upcall_reader {
 	__u32 thread, process;
+	__u32 shared;	/* 1: other threads of the process read it too */
 	sonde_comm comm;
 };
 

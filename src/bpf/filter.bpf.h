@@ -325,6 +325,32 @@ static __always_inline bool filter_settles(enum sonde_access access, struct sk_b
 	       !(ip->fragment & bpf_htons(0x1fff)) && packet_has_ports(ip->protocol);
 }
 
+enum filter_verdict {
+	FILTER_REFUSES,
+	FILTER_PASSES,
+	FILTER_ASK,	/* filter_pass() */
+};
+
+/**
+ * filter_plain: filter_pass() of an IPv4 packet of which the first bytes from its L3 header on have been read, and of
+ * which the skb's own words say where that is; at_hand: how many bytes of it there are.
+ */
+static __always_inline enum filter_verdict filter_plain(const struct filter_bytes *bytes, __u64 at_hand)
+{
+	const struct wire_ip4 *ip = (const void *)bytes;
+
+	if (flt.quick == QUICK_NONE || flt.set & ~(FILTER_COMPARED | FILTER_IP4 | FILTER_TYPE) ||
+	    at_hand < sizeof(*bytes) || ip->version_ihl != 0x45)
+		return FILTER_ASK;
+	if ((bytes->second[0] & flt.quick_mask[0]) != flt.quick_value[0] ||
+	    (bytes->second[1] & flt.quick_mask[1]) != flt.quick_value[1] || !filter_rest(&flt, bytes))
+		return FILTER_REFUSES;
+	if (flt.quick < QUICK_PORTS)
+		return FILTER_PASSES;
+	return bpf_ntohs(ip->length) >= sizeof(*bytes) && !(ip->fragment & bpf_htons(0x1fff)) &&
+	       packet_has_ports(ip->protocol) ? FILTER_PASSES : FILTER_ASK;
+}
+
 /* true if the skb passes all tests, asked one by one */
 static __always_inline bool filter_the_long_way(enum sonde_access access, struct sk_buff *skb)
 {

@@ -80,17 +80,28 @@ static __noinline int look_skb_probe(struct sk_buff *skb, __u64 *look)
 	return 0;
 }
 
-/** look_skb: of a packet that goes to ovs-vswitchd; 0: its headers cannot be read. Cost: 140 instructions for plain IPv4. */
-static __always_inline __u64 look_skb(enum sonde_access access, struct sk_buff *skb)
+/* L3 of a packet, if the skb's own words say that it is IPv4 and where */
+struct look_head {
+	__u64 words[LOOK_L3_BYTES / 8];
+	__u64 at_hand;	/* bytes; 0: it is something else. What lies behind the tail is in words too. */
+};
+
+static __always_inline void look_head(enum sonde_access access, struct sk_buff *skb, struct look_head *head)
 {
-	__u64 words[LOOK_L3_BYTES / 8], look = 0;
 	struct packet_place place;
 
+	head->at_hand = 0;
 	packet_ask(access, skb, &place);
 	if (place.type == PACKET_IP4 && packet_is_plain(&place) &&
-	    /* what lies behind the tail is there, and masked out */
-	    !SONDE_COPY(words, sizeof(words), (void *)(place.cursor.head + place.l3)))
-		look = look_plain(words, place.cursor.end - place.l3);
+	    !SONDE_COPY(head->words, sizeof(head->words), (void *)(place.cursor.head + place.l3)))
+		head->at_hand = place.cursor.end - place.l3;
+}
+
+/** look_of_head: of a packet that goes to ovs-vswitchd; its look_head() is used up. 0: its headers cannot be read. */
+static __always_inline __u64 look_of_head(enum sonde_access access, struct sk_buff *skb, struct look_head *head)
+{
+	__u64 look = head->at_hand ? look_plain(head->words, head->at_hand) : 0;
+
 	if (look)
 		return look;
 	if (access == SONDE_DIRECT)
@@ -98,6 +109,15 @@ static __always_inline __u64 look_skb(enum sonde_access access, struct sk_buff *
 	else
 		look_skb_probe(skb, &look);
 	return look;
+}
+
+/** look_skb: the same, by the packet alone. Cost: 140 instructions for plain IPv4. */
+static __always_inline __u64 look_skb(enum sonde_access access, struct sk_buff *skb)
+{
+	struct look_head head;
+
+	look_head(access, skb, &head);
+	return look_of_head(access, skb, &head);
 }
 
 /* a frame in memory */

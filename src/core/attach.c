@@ -115,11 +115,45 @@ bool attach_has_kprobe(void)
 	return !access("/sys/bus/event_source/devices/kprobe/type", R_OK);
 }
 
+static bool mode_preempts(const char *mode, size_t length)
+{
+	return length == 4 && (!strncmp(mode, "full", 4) || !strncmp(mode, "lazy", 4));
+}
+
+static bool config_preempts(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	bool keeps = false;
+	char line[256];
+
+	while (file && fgets(line, sizeof(line), file))
+		keeps |= !strcmp(line, "CONFIG_PREEMPT_NONE=y\n") || !strcmp(line, "CONFIG_PREEMPT_VOLUNTARY=y\n");
+	if (file)
+		fclose(file);
+	return !keeps;
+}
+
+bool attach_preempts_by(const char *version, const char *command_line, const char *config)
+{
+	const char *word = command_line, *mode = NULL;
+
+	if (!strstr(version, "PREEMPT"))
+		return false;
+	/* the mode is chosen at boot; else it was when the kernel was built */
+	if (!strstr(version, "PREEMPT_DYNAMIC"))
+		return true;
+	for (; *word; word += strcspn(word, " \n"), word += strspn(word, " \n")) {
+		if (!strncmp(word, "preempt=", 8))
+			mode = word + 8;
+	}
+	return mode ? mode_preempts(mode, strcspn(mode, " \n")) : config_preempts(config);
+}
+
 bool attach_preempts(void)
 {
-	struct utsname kernel;
 	FILE *file = fopen("/sys/kernel/debug/sched/preempt", "re");
-	char modes[64] = "";
+	char modes[64] = "", command_line[4096] = "", config[128];
+	struct utsname kernel;
 
 	/* "none voluntary (full) lazy": the one in brackets is used */
 	if (file) {
@@ -130,7 +164,16 @@ bool attach_preempts(void)
 	if (*modes)
 		return strstr(modes, "(full)") || strstr(modes, "(lazy)");
 	/* one mode for ever, or no debugfs to ask */
-	return !uname(&kernel) && strstr(kernel.version, "PREEMPT");
+	if (uname(&kernel))
+		return true;
+	file = fopen("/proc/cmdline", "re");
+	if (file) {
+		if (!fgets(command_line, sizeof(command_line), file))
+			*command_line = '\0';
+		fclose(file);
+	}
+	snprintf(config, sizeof(config), "/boot/config-%s", kernel.release);
+	return attach_preempts_by(kernel.version, command_line, config);
 }
 
 bool attach_possible(const struct attach_kind *kind, const char *target, struct attach_where *where, const char **why)

@@ -46,5 +46,10 @@ bool attach_has_fentry(void);
 bool attach_has_kprobe(void);
 /** True if this kernel takes a task off the CPU also while it is in the kernel, as Debian's does since 7. */
 bool attach_preempts(void);
+/**
+ * The same by other sources, for a kernel without debugfs: its version (uname -v), its command line, and the file with its
+ * configuration, which may be missing. Where they leave it open: true, which costs more and is never wrong.
+ */
+bool attach_preempts_by(const char *version, const char *command_line, const char *config);
 
 #endif

@@ -356,7 +356,7 @@ const struct option_row filter_rows[] = {
 	{ OPTION_PARSED, "port", "LIST", "source or destination ports", .parse = port_parse },
 	{ OPTION_PARSED, "protocol", "NAME",
 	  "tcp, udp, icmp (also ICMPv6 with an IPv6 address), icmpv6, sctp, arp or a number",
-	  "l4-protocol ip-proto", .parse = protocol_parse },
+	  "l4-protocol ip-proto proto", .parse = protocol_parse },
 	{ OPTION_PARSED, "type", "NAME",
 	  "EtherType: ipv4, ipv6, arp, rarp, lldp, mpls, flow_control, other or a number", "ethertype eth-type",
 	  .parse = type_parse },

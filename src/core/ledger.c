@@ -44,6 +44,10 @@ static const struct {
 	{ "devices", "device names that found their table full" },
 	{ "seen", "seen packets that found their table full" },
 	{ "messages", "upcalls forgotten before a thread received them: too many were under way" },
+	{ "groups", "messages of GSO upcalls that were forgotten: too many were under way; their times are not complete" },
+	{ "threads", "threads forgotten before they had answered: too many have upcalls" },
+	{ "readers", "sockets whose thread is not known: their table was full" },
+	{ "executors", "packets that ovs-vswitchd has executed and that cannot be told: too many threads at once" },
 	{ "commands", "flows deleted by more tasks at a time than are remembered: their counters were not seen" },
 	{ "missed", "hits that the kernel skipped because a program or a kprobe was running on that CPU" },
 };

@@ -29,7 +29,7 @@ static const struct option_row run_rows[] = {
 	{ OPTION_FLAG, "cost", NULL,
 	  "at the end, say what each probe cost, by the kernel's own BPF statistics",
 	  OPT_RUN(cost) },
-	{ OPTION_FLAG, "verbose", NULL, "say more about what is attached and why",
+	{ OPTION_FLAG, "verbose", NULL, "say more about what is attached and why", "debug",
 	  OPT_RUN(verbose) },
 	{ OPTION_FLAG, "schema", NULL, "print the JSON schema of the output lines",
 	  OPT_RUN(schema) },

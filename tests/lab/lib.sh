@@ -162,16 +162,19 @@ missed_by() { # NAME
 	tool_number "$1" '.lost.missed // 0'
 }
 
-# Numbers as seen, or as wanted where none is further off than hits were skipped: for tools that go by kprobes, which the
-# kernel skips on a CPU where another is running. Nor further off than PERCENT of what is wanted, where that is given.
-near() { # NAME SEEN WANTED [PERCENT]
-	awk -v seen="$2" -v wanted="$3" -v skipped="$(missed_by "$1")" -v percent="${4-}" 'BEGIN {
+# Numbers as seen, or as wanted where none is further off than hits were skipped, and than 5 % of the largest: for tools
+# that go by kprobes, which the kernel skips on a CPU where another is running.
+near() { # NAME SEEN WANTED
+	awk -v seen="$2" -v wanted="$3" -v missed="$(missed_by "$1")" 'BEGIN {
 		right = split(seen, s, " ") == (n = split(wanted, w, " "))
-		for (i = 1; i <= n; i++) {
-			missed = percent == "" || skipped * 100 < w[i] * percent ? skipped : int((w[i] * percent + 99) / 100)
+		for (i = 1; i <= n; i++)
+			most = w[i] ~ /^[0-9]+$/ && w[i] + 0 > most ? w[i] + 0 : most
+		most = int((most + 19) / 20)
+		if (missed > most)
+			missed = most
+		for (i = 1; i <= n; i++)
 			if (s[i] != w[i] && (s[i] w[i] !~ /^[0-9]+$/ || s[i] > w[i] + missed || s[i] + missed < w[i]))
 				right = 0
-		}
 		print right ? wanted : seen
 	}'
 }
@@ -356,6 +359,17 @@ ovs_go() {
 ovs_begin() { # once more, in the lab's way (topology.sh)
 	unshare --time --monotonic 100 --fork ovs-vswitchd -vconsole:off unix:/run/openvswitch/db.sock \
 		--pidfile --detach --log-file --no-chdir
+}
+
+ovs_ends() { # [SIGNAL]
+	kill -"${1:-TERM}" "$vswitchd"
+	wait_for 20 eval "! kill -0 $vswitchd 2> $work/kill.err"
+}
+
+ovs_restart() { # its OpenFlow flows are gone then
+	ovs_ends
+	ovs_begin
+	vswitchd=$(< /run/openvswitch/ovs-vswitchd.pid)
 }
 
 lookups_lost() { # DATAPATH: upcalls that it lost, by its own count; no ovs-vswitchd need run

@@ -8,6 +8,7 @@
 . /share/lib.sh
 
 n=20
+vswitchd=$(< /run/openvswitch/ovs-vswitchd.pid)
 ports="7501 7502 7503 7504 7505 7506"
 
 frames() { # UDP-PORT N: from the peer
@@ -36,6 +37,15 @@ rx() { # DEVICE: packets that the datapath gave it
 	device "$1" "$([ "$1" = br-int ] && echo rx_packets || echo tx_packets)"
 }
 
+# two ports of which the second gets the first one's number, on another bridge
+for dev in pm1 pm2; do
+	ip link add $dev type veth peer name ${dev}x
+	ip link set $dev up
+	ip link set ${dev}x up
+done
+ovs-vsctl add-port br-int pm1
+ovs-ofctl mod-port br-int pm1 no-flood
+of add-flow br-int priority=100,udp,tp_dst=7508,actions=output:pm1
 of add-flows br-int - <<-'END'
 	priority=100,udp,tp_dst=7501,actions=output:LOCAL,output:nic0
 	priority=100,udp,tp_dst=7502,actions=ct(table=5,zone=7)
@@ -57,8 +67,8 @@ wait_for 20 flows_are 7
 tool_begin all ovs actions --src-ip 10.0.0.2 --protocol udp
 tool_begin one ovs actions --dst-port 7501
 tool_begin none ovs actions --dst-ip 192.0.2.9
-tool_begin dev ovs actions --dev vp0 --dst-port 7504
-tool_begin other ovs actions --dev nic0
+tool_begin dev ovs actions --dev vp0 --dst-port 7504,7508
+tool_begin other ovs actions --dev pm2
 tool_begin six ovs actions --dst-ip fd00::1 --dst-port 7507
 tool_begin none6 ovs actions --dst-ip fd00::99
 NETSONDE_ATTACH=kp,kr tool_begin probes ovs actions --dst-port 7501,7502
@@ -89,6 +99,31 @@ for i in 1 2 3; do
 	wait_for 20 events_are all $((6 * n + 2 * i))
 	wait_for 20 events_are probes $((2 * n + 2 * i))
 done
+
+# ---- a port's number goes to another, on another bridge; ovs-vswitchd comes again ----
+
+from() { # DEVICE N
+	labgen frames --dev "$1" --src 10.9.0.2 --dst 10.9.0.1 --dst-mac 52:54:00:00:00:99 --dport 7509 --count "$2" > "$work/labgen"
+}
+
+# The first packet goes up and comes back, the second finds the flow.
+other_sees() { # N more
+	of add-flow br-m priority=100,udp,actions=LOCAL,IN_PORT
+	from pm2x 1
+	wait_for 20 events_are other $(($1 + 2))
+	from pm2x 1
+	wait_for 20 events_are other $(($1 + 3))
+}
+
+frames 7508 1
+wait_for 20 events_are dev $((n + 2))
+# --dev pm2 refuses what comes from pm1, and then from a port of the same number it does not
+from pm1x 5
+ovs-vsctl del-port pm1
+ovs-vsctl add-br br-m -- set bridge br-m fail_mode=secure -- add-port br-m pm2
+other_sees 0
+ovs_restart
+other_sees 3
 tools_end
 
 types=$([ "$LAB_KERNEL" = 5.10 ] || echo yes)
@@ -122,12 +157,20 @@ is "outputs to each port are what the ports count" "$(jq -r 'select(.type == "ev
 	"$work/all.json" | sort | uniq -c | awk '{ print $2, $1 }' | xargs)" \
 	"br-int $((after_local - before_local)) nic0 $((after_nic - before_nic))"
 is "which is as many as were sent" "$((after_local - before_local)) $((after_nic - before_nic))" "$((4 * n)) $((4 * n))"
-is "one event a packet" "$(tool_number all '"\(.packets) \(.events) \(.lost | tojson)"')" "$((6 * n + 6)) $((6 * n + 6)) {}"
+is "one event a packet" "$(tool_number all '"\(.packets) \(.events) \(.lost | tojson)"')" "$((6 * n + 8)) $((6 * n + 8)) {}"
 is "the total: lookups, outputs, copies, upcalls, nowhere" \
 	"$(tool_number all '"\(.hits) \(.misses) \(.outputs) \(.copies) \(.upcalls) \(.nowhere)"')" \
-	"$((7 * n)) 3 $((8 * n + 6)) $((3 * n + 3)) 3 $n"
+	"$((7 * n)) 4 $((8 * n + 7)) $((3 * n + 3)) 4 $n"
 is "a filter shows its packets only" "$(jq -r 'select(.type == "event") | .packet.udp.dst_port' "$work/one.json" | sort -u)" 7501
-is "a filter that no key can answer: the device" "$(tool_number dev .packets) $(tool_number other .packets)" "$n 0"
+is "a filter that no key can answer: the device" "$(tool_number dev .packets)" "$((n + 2))"
+number=$(jq -r 'select(.type == "event" and .packet.udp.dst_port == 7508) | .steps[] | select(.dev == "pm1") | .port' "$work/dev.json")
+is "and no other's, on a second bridge, by the number that another port had, over a restart of ovs-vswitchd" \
+	"$(tool_number other .packets) $(jq -r 'select(.type == "event") | "\(.from) \(.packet.udp.dst_port)", (.steps[] |
+		select(.dev) | "\(.port == '"$number"') \(.dev)")' "$work/other.json" | sort | uniq -c | awk '{ print $1, $2, $3 }' | paste -sd,)" \
+	"6 4 false br-m,2 ovs-vswitchd 7509,4 port 7509,4 true pm2"
+for name in all one none dev other six none6 probes; do
+	is "lost nothing: ${tool_args[$name]}" "$(lost_by "$name")" '{}'
+done
 is "an IPv6 packet that is dropped" "$(tool_number six '"\(.packets) \(.nowhere) \(.hits)"')" "$n $n $n"
 is "and not where another address is asked for" "$(tool_number none6 '"\(.packets) \(.hits)"')" "0 0"
 is "a filter for other packets: nothing" "$(tool_number none '"\(.packets) \(.events)"')" "0 0"

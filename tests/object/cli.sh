@@ -191,6 +191,23 @@ is "older words: what a note says, stands in JSON too" \
 # ---- size ----
 
 is "the binary has less than 4 MB" "$(($(stat -c %s "$netsonde") < 4000000))" 1
+# ---- older names with their options ----
+
+older='
+ovs upcalls|ovs_upcall_latency_summary --src-ip 10.0.0.1 --dst-ip 10.0.0.2 --src-port 5 --dst-port 22 --proto tcp --interval 60
+ovs upcalls|ovs_upcall_latency_summary.py --protocol all
+ovs upcalls|queue_userspace_packet_retval --src-ip 10.0.0.1 --dst-ip 10.0.0.2 --protocol icmp --filter-error
+ovs upcalls|queue_userspace_packet_retval.py
+ovs megaflows|ovs_userspace_megaflow --ip-src 10.0.0.1 --ip-dst 10.0.0.2 --ip-proto 1
+ovs drops|ovs-kernel-module-drop-monitor --src-ip 10.0.0.1 --dst-ip 10.0.0.2 --protocol tcp
+ovs actions|ovs_mcast_action_trace --dst-ip ff05::1 --debug
+ovs conntrack|trace-ovs-ct-invalid.bt
+'
+while IFS='|' read -r tool words; do
+	[ -n "$words" ] || continue
+	# shellcheck disable=SC2086
+	is "older: $words" "$("$netsonde" $words --schema 2>&1 | jq -c .properties.tool.const)" "\"$tool\""
+done <<< "$older"
 
 # ---- output that cannot be written ----
 

@@ -24,19 +24,37 @@
 
 /* 1: by probes */
 const volatile __u32 cfg_probes = 0;
+/* 1: a port that is added is seen */
+const volatile __u32 cfg_learn = 0;
 
-/* how many CPUs have a wanted packet: while it is 0, what is attached inside the datapath leaves at once */
+#define EXECUTORS 1024	/* places for threads; a power of two */
+#define EXECUTOR_SEEN 0x80000000
+#define REFUSALS 256	/* places for ports; a power of two */
+
+/*
+ * How many CPUs have a wanted packet, how many threads a packet in execution: while they are 0, what is attached inside the
+ * datapath leaves at once. Each counts what stands elsewhere (walk.open, executors), so that a program which the kernel skips
+ * does not unbalance them, and is set right by user space now and then (actions.c).
+ */
 __u32 walking = 0;
-/* how many threads have the datapath execute a packet */
 __u32 executing = 0;
+/* the thread that has a packet executed, by its id; with EXECUTOR_SEEN: it has begun to do its actions; 0: none */
+__u32 executors[EXECUTORS] = {};
+/*
+ * Ports of which the filter refuses the device, as refusal_of() writes them: a lookup does not know the device. All
+ * are forgotten by another number of refusals_era: a port number is given to another device, a device to another name.
+ */
+__u64 refusals[REFUSALS] = {};
+__u64 refusals_era = 0;
 
 EVENT(ovs_walk);
 
-/* what a CPU's datapath does with a packet: bottom halves are off until it is done */
+/* what a CPU's datapath does with a packet: bottom halves are off until it is done; by CPU, see currents in upcalls.bpf.c */
 struct walk {
 	__u64 skb;	/* the one that came in; 0: not seen yet */
 	__u64 stack;	/* of the first lookup, or of the function that takes the packet */
 	__u64 last;	/* ns: of the last step */
+	__u64 port;	/* port_of() its first lookup; 0: unknown */
 	__u32 open;
 	__u32 lists;	/* lists of actions that have not ended, or are to come after a recirculation */
 	__u32 nested;	/* 1: there are lists within lists, whose ends say nothing */
@@ -46,19 +64,11 @@ struct walk {
 };
 
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* set before the load */
 	__type(key, __u32);
 	__type(value, struct walk);
 } walks SEC(".maps");
-
-/* threads that have a packet executed */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1024);
-	__type(key, __u32);
-	__type(value, __u32);
-} executors SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -69,15 +79,16 @@ struct {
 
 static __always_inline struct walk *walk_here(void)
 {
-	__u32 zero = 0;
+	__u32 cpu = bpf_get_smp_processor_id();
 
-	return bpf_map_lookup_elem(&walks, &zero);
+	return bpf_map_lookup_elem(&walks, &cpu);
 }
 
 static __always_inline void walk_begin(struct walk *walk, __u32 from_userspace)
 {
 	walk->skb = 0;
 	walk->stack = 0;
+	walk->port = 0;
 	walk->lists = 1;
 	walk->nested = 0;
 	__builtin_memset(walk->counts, 0, sizeof(walk->counts));
@@ -89,20 +100,59 @@ static __always_inline void walk_begin(struct walk *walk, __u32 from_userspace)
 	walk->event.more.upcalls = 0;
 	walk->event.more.from_userspace = from_userspace;
 	walk->event.more.from_key = 0;
+	if (walk->open)
+		return;
 	walk->open = 1;
 	__sync_fetch_and_add(&walking, 1);
 }
 
 static __always_inline void walk_close(struct walk *walk)
 {
+	if (!walk->open)
+		return;
 	walk->open = 0;
 	__sync_fetch_and_add(&walking, -1);
+}
+
+static __always_inline __u64 port_of(const void *table, const struct sw_flow_key *key)
+{
+	/* of an address no bit above the 48th says anything */
+	return sonde_address_of(table) << 16 | key->phy.in_port;
+}
+
+static __always_inline __u64 refusal_of(__u64 port)
+{
+	return port + refusals_era * 0x9e3779b97f4a7c15ULL;
+}
+
+static __always_inline __u32 refusal_index(__u64 port)
+{
+	return (port ^ port >> 32) & (REFUSALS - 1);
+}
+
+static __always_inline bool port_refused(const void *table, const struct sw_flow_key *key)
+{
+	const __u64 port = port_of(table, key);
+
+	return flt.set & FILTER_DEVICE && refusals[refusal_index(port)] == refusal_of(port);
+}
+
+static __always_inline void port_learn(enum sonde_access access, const struct walk *walk, struct sk_buff *skb)
+{
+	struct net_device *dev;
+
+	if (!(flt.set & FILTER_DEVICE) || !cfg_learn || !walk->port)
+		return;
+	dev = sonde_dev(access, skb);
+	if (dev && !filter_device(access, skb, dev))
+		refusals[refusal_index(walk->port)] = refusal_of(walk->port);
 }
 
 /* the packet of a walk that has begun: false and closed if the filter does not want it */
 static __always_inline bool walk_packet(enum sonde_access access, struct walk *walk, struct sk_buff *skb)
 {
 	if (!filter_pass(access, skb)) {
+		port_learn(access, walk, skb);
 		walk_close(walk);
 		return false;
 	}
@@ -314,7 +364,7 @@ static __always_inline bool is_output_going_on(const struct walk *walk, __u64 st
 }
 
 /* the walk goes on with this lookup, has not begun, or another packet begins it */
-static __always_inline struct walk *walk_of_lookup(void *ctx, const struct sw_flow_key *key)
+static __always_inline struct walk *walk_of_lookup(void *ctx, const void *table, const struct sw_flow_key *key)
 {
 	struct walk *walk = walking ? walk_here() : NULL;
 	const __u64 stack = sonde_address_of(ctx);
@@ -328,13 +378,14 @@ static __always_inline struct walk *walk_of_lookup(void *ctx, const struct sw_fl
 		}
 		walk_over(ctx, walk);
 	}
-	if (key_refuses(key))
+	if (key_refuses(key) || port_refused(table, key))
 		return NULL;
 	walk = walk_here();
 	if (!walk)
 		return NULL;
 	walk_begin(walk, 0);
 	walk->stack = stack;
+	walk->port = port_of(table, key);
 	return walk;
 }
 
@@ -369,7 +420,7 @@ int lookup__fx(__u64 *ctx)
 {
 	const struct sw_flow_key *key = (void *)ctx[1];
 	const struct sw_flow *flow = (void *)ctx[5];
-	struct walk *walk = walk_of_lookup(ctx, key);
+	struct walk *walk = walk_of_lookup(ctx, (void *)ctx[0], key);
 
 	if (!walk)
 		return 0;
@@ -392,19 +443,22 @@ int lookup__kr(struct pt_regs *ctx)
 
 /* ---- actions ---- */
 
-/* a thread that has a packet executed is about to do its first action */
-static __always_inline bool executor_is_here(void)
+/* its place among the executors */
+static __always_inline __u32 *executor_at(__u32 thread)
 {
-	__u32 thread = bpf_get_current_pid_tgid();
-
-	return executing && bpf_map_lookup_elem(&executors, &thread);
+	return &executors[thread & (EXECUTORS - 1)];
 }
 
-static __always_inline void executor_forget(void)
+/* true, once, if this thread has a packet executed and is about to do its first action */
+static __always_inline bool executor_begins(void)
 {
-	__u32 thread = bpf_get_current_pid_tgid();
+	const __u32 thread = bpf_get_current_pid_tgid();
+	__u32 *place = executor_at(thread);
 
-	bpf_map_delete_elem(&executors, &thread);
+	if (!executing || *place != thread || !thread)
+		return false;
+	*place = thread | EXECUTOR_SEEN;
+	return true;
 }
 
 /* the walk to which an action of this skb belongs, or NULL */
@@ -418,9 +472,8 @@ static __always_inline struct walk *walk_of(enum sonde_access access, struct sk_
 	if (!walk)
 		return NULL;
 	if (!walk->open) {
-		if (!executor_is_here())
+		if (!executor_begins())
 			return NULL;
-		executor_forget();
 		walk_begin(walk, 1);
 	}
 	if (walk->skb || (access == SONDE_DIRECT ? packet_direct(walk, skb) : packet_probe(walk, skb)))
@@ -633,16 +686,26 @@ int packet_done__kr(struct pt_regs *ctx)
 /* ovs_packet_cmd_execute(skb, info) */
 static __always_inline int execute_begins(void *ctx, const __u64 *args, enum sonde_access access)
 {
-	__u32 thread = bpf_get_current_pid_tgid(), one = 1;
+	const __u32 thread = bpf_get_current_pid_tgid();
+	__u32 *place = executor_at(thread);
+	const __u32 there = *place;
 
-	__sync_fetch_and_add(&executing, 1);
-	bpf_map_update_elem(&executors, &thread, &one, BPF_ANY);
+	*place = thread;
+	if (!there)
+		__sync_fetch_and_add(&executing, 1);
+	else if ((there & ~EXECUTOR_SEEN) != thread) /* another's; or its end was skipped */
+		loss_add(LOSS_executors);
 	return 0;
 }
 
 static __always_inline int execute_ends(void *ctx, __u64 result)
 {
-	executor_forget();
+	const __u32 thread = bpf_get_current_pid_tgid();
+	__u32 *place = executor_at(thread);
+
+	if ((*place & ~EXECUTOR_SEEN) != thread)
+		return 0;
+	*place = 0;
 	__sync_fetch_and_add(&executing, -1);
 	return 0;
 }
@@ -650,12 +713,29 @@ static __always_inline int execute_ends(void *ctx, __u64 result)
 HOOK_FUNCTION(execute, ovs_packet_cmd_execute, execute_begins)
 HOOK_RESULT(executed, ovs_packet_cmd_execute, 2, execute_ends)
 
-/* run on a CPU by user space now and then, in an interrupt: a walk whose last step is long ago is over */
+/* ---- a port number is given away ---- */
+
+/* ovs_vport_add(parms) */
+static __always_inline int port_added(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	__sync_fetch_and_add(&refusals_era, 1);
+	return 0;
+}
+
+HOOK_FUNCTION(port, ovs_vport_add, port_added)
+
+/*
+ * Run on a CPU by user space now and then, in an interrupt: a walk whose last step is long ago is over. Returns what
+ * there is then: enum walk_swept.
+ */
 SEC("raw_tp") int sweep(void *ctx)
 {
 	struct walk *walk = walk_here();
 
-	if (walk && walk->open && bpf_ktime_get_ns() - walk->last > QUIET_NS)
-		walk_over(ctx, walk);
-	return 0;
+	if (!walk || !walk->open)
+		return SWEPT_NOTHING;
+	if (bpf_ktime_get_ns() - walk->last <= QUIET_NS)
+		return SWEPT_OPEN;
+	walk_over(ctx, walk);
+	return SWEPT_CLOSED;
 }

@@ -38,10 +38,12 @@ static const struct option_row options[] = {
 
 static int configure(struct run *run)
 {
+	const int cpus = libbpf_num_possible_cpus();
+
 	if (!datapath_is_there(run, "actions"))
 		return -ENOSYS;
 	datapaths_read();
-	return 0;
+	return cpus < 0 ? cpus : bpf_map__set_max_entries(bpf_object__find_map_by_name(run->object, "walks"), cpus);
 }
 
 /* ---- what is attached ---- */
@@ -87,9 +89,16 @@ static bool types_without_results(const struct run *run, const struct hook_row *
 	return by_probes(run) && !no_types(run, hook);
 }
 
+static bool device_is_asked(const struct run *run, const struct hook_row *hook)
+{
+	(void)hook;
+	return run->filter->set & FILTER_DEVICE && !by_probes(run);
+}
+
 static int chosen(struct run *run)
 {
 	RODATA(run)->cfg_probes = by_probes(run);
+	RODATA(run)->cfg_learn = probe_of(run, "port") != NULL;
 	bpf_program__set_autoload(bpf_object__find_program_by_name(run->object, SWEEP), true);
 	return 0;
 }
@@ -103,8 +112,10 @@ static const struct hook_row hooks[] = {
 	{ "list", .wanted = list_wanted },
 	{ "done", .wanted = probes_wanted },
 	{ "upcall" },
-	{ "execute" },
-	{ "executed" },
+	{ "execute", .shared_by_tasks = true },
+	{ "executed", .shared_by_tasks = true },
+	/* what a device's packets cost that --dev refuses: without it more */
+	{ "port", .optional = true, .wanted = device_is_asked },
 	{ "types", .optional = true, .wanted = no_types,
 	  .without = "UFIDs, recirculation ids, how many masks were tried, and what ct actions ask for: the openvswitch "
 		     "module has no types here" },
@@ -115,20 +126,63 @@ static const struct hook_row hooks[] = {
 
 /* ---- walks whose end no action tells ---- */
 
-/* each CPU looks at its own: kernels run a program of this kind where they are told to, since 5.10 */
-static void sweep(struct run *run)
+/*
+ * Each CPU looks at its own: kernels run a program of this kind where they are told to, since 5.10. Returns how many were
+ * closed, or -1: there is one that goes on.
+ */
+static int walks_close(struct run *run)
 {
 	const int program = bpf_program__fd(bpf_object__find_program_by_name(run->object, SWEEP));
-	const uint32_t *walking = object_variable(run, "walking");
 	LIBBPF_OPTS(bpf_test_run_opts, options, .flags = BPF_F_TEST_RUN_ON_CPU);
+	int closed = 0, open = 0;
 
-	if (!walking || !*walking)
-		return;
 	for (int cpu = 0; cpu < libbpf_num_possible_cpus(); cpu++) {
 		options.cpu = cpu;
 		/* one that is offline has nothing */
-		bpf_prog_test_run_opts(program, &options);
+		if (bpf_prog_test_run_opts(program, &options))
+			continue;
+		closed += options.retval == SWEPT_CLOSED;
+		open += options.retval == SWEPT_OPEN;
 	}
+	return open ? -1 : closed;
+}
+
+static bool executors_are_there(const struct run *run)
+{
+	const uint32_t *executors = object_variable(run, "executors");
+	const size_t count = sizeof(((struct ovs_actions__bss *)0)->executors) / sizeof(*executors);
+
+	for (size_t i = 0; executors && i < count; i++) {
+		if (__atomic_load_n(&executors[i], __ATOMIC_RELAXED))
+			return true;
+	}
+	return false;
+}
+
+/* a counter of what is not there is wrong; if something has begun since, it is another one by now */
+static void counter_heal(uint32_t *counter, uint32_t seen)
+{
+	if (seen)
+		__atomic_compare_exchange_n(counter, &seen, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+static void sweep(struct run *run)
+{
+	uint32_t *walking = object_variable(run, "walking"), *executing = object_variable(run, "executing"), seen;
+	uint64_t *era = object_variable(run, "refusals_era");
+	int closed;
+
+	if (!walking || !executing || !era)
+		return;
+	/* names of devices can change, of which nothing tells */
+	__atomic_fetch_add(era, 1, __ATOMIC_RELAXED);
+	seen = __atomic_load_n(walking, __ATOMIC_ACQUIRE);
+	closed = seen ? walks_close(run) : 0;
+	if (closed >= 0)
+		counter_heal(walking, seen - closed);
+	seen = __atomic_load_n(executing, __ATOMIC_ACQUIRE);
+	if (seen && !executors_are_there(run))
+		counter_heal(executing, seen);
 }
 
 static void ending(struct run *run)
@@ -304,15 +358,15 @@ static const char *outcome(const struct ovs_steps *steps)
 	return steps->upcalls ? "upcall" : "nowhere";
 }
 
-/* ports come and go: asked for anew when a device is in no datapath that is known, but not more often than each second */
+/* devices come and go, also from one datapath to another: asked for anew each second */
 static uint32_t datapath_find(struct state *state, const struct ovs_walk *event)
 {
-	uint32_t datapath = datapath_of_device(event->device.ifindex);
+	const uint64_t now = clock_now();
 
-	if (datapath || !event->device.ifindex || clock_now() - state->read_at < 1000000000)
-		return datapath;
-	state->read_at = clock_now();
-	datapaths_read();
+	if (event->device.ifindex && now - state->read_at > 1000000000) {
+		state->read_at = now;
+		datapaths_read();
+	}
 	return datapath_of_device(event->device.ifindex);
 }
 

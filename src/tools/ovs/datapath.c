@@ -15,13 +15,15 @@
 #include "tools/ovs/datapath.h"
 
 #define ASK_AGAIN_NS 100000000ULL
+#define STALE_NS 1000000000ULL
 
-/* a port, or a datapath itself as its port with the number OWN_PORT */
+/* a port, or a datapath itself as its port with the number OWN_PORT; one that was asked for in vain has no name */
 struct port {
 	struct port *next;
 	uint32_t datapath, number;
 	uint32_t ifindex; /* in this namespace; 0: unknown, or in another */
 	bool there; /* at the last reading */
+	uint64_t asked; /* when it was asked for in vain; of a datapath: when its ports were */
 	char name[32];
 };
 
@@ -120,21 +122,31 @@ static struct port *port_find(uint32_t datapath, uint32_t number)
 	return NULL;
 }
 
-static struct port *port_keep(uint32_t datapath, uint32_t number, const struct odp_attr *name)
+static struct port *port_new(uint32_t datapath, uint32_t number)
 {
 	struct port *port = port_find(datapath, number);
 
+	if (port)
+		return port;
+	port = calloc(1, sizeof(*port));
+	if (!port)
+		return NULL;
+	port->datapath = datapath;
+	port->number = number;
+	port->next = ports;
+	ports = port;
+	return port;
+}
+
+static struct port *port_keep(uint32_t datapath, uint32_t number, const struct odp_attr *name)
+{
+	struct port *port;
+
 	if (name->length > sizeof(port->name) || !memchr(name->value, 0, name->length))
 		return NULL;
-	if (!port) {
-		port = calloc(1, sizeof(*port));
-		if (!port)
-			return NULL;
-		port->datapath = datapath;
-		port->number = number;
-		port->next = ports;
-		ports = port;
-	}
+	port = port_new(datapath, number);
+	if (!port)
+		return NULL;
 	memcpy(port->name, name->value, name->length);
 	port->there = true;
 	return port;
@@ -151,21 +163,29 @@ static void port_take(const unsigned char *bytes, size_t length, void *data)
 	    !odp_find(attrs, OVS_VPORT_ATTR_NAME, &name) || number.length != 4)
 		return;
 	port = port_keep(datapath, odp_u32(number.value), &name);
+	if (!port)
+		return;
 	/* a device in another namespace has its number there */
-	if (port && !odp_find(attrs, OVS_VPORT_ATTR_NETNSID, &attr) &&
+	port->ifindex = 0;
+	if (!odp_find(attrs, OVS_VPORT_ATTR_NETNSID, &attr) &&
 	    odp_find(attrs, OVS_VPORT_ATTR_IFINDEX, &attr) && attr.length == 4)
 		port->ifindex = odp_u32(attr.value);
 }
 
-/* a number can be given to another port: names are read anew with each that is not known */
 static void ports_read(uint32_t datapath)
 {
 	struct question question = { .generic = { .cmd = OVS_VPORT_CMD_GET, .version = OVS_VPORT_VERSION } };
 	const struct ovs_header header = { .dp_ifindex = datapath };
 	int family = datapath_family(OVS_VPORT_FAMILY);
 
+	struct port *own = port_new(datapath, OWN_PORT);
+
+	if (own)
+		own->asked = clock_now();
 	if (family < 0)
 		return;
+	for (struct port *port = ports; port; port = port->next)
+		port->there &= port->datapath != datapath || port == own;
 	question.header.nlmsg_type = family;
 	question.header.nlmsg_flags = NLM_F_DUMP;
 	memcpy(question.more, &header, sizeof(header));
@@ -174,15 +194,17 @@ static void ports_read(uint32_t datapath)
 
 const char *datapath_port(uint32_t datapath, uint32_t number)
 {
-	static uint64_t asked;
+	const struct port *own = port_find(datapath, OWN_PORT);
 	struct port *port = port_find(datapath, number);
+	const uint64_t now = clock_now(), since = now - (own ? own->asked : 0);
 
-	if (!port && clock_now() - asked > ASK_AGAIN_NS) {
-		asked = clock_now();
+	if (since > STALE_NS || !port || (!*port->name && now - port->asked > ASK_AGAIN_NS)) {
 		ports_read(datapath);
-		port = port_find(datapath, number);
+		port = port_new(datapath, number);
+		if (port && !*port->name)
+			port->asked = now;
 	}
-	return port ? port->name : NULL;
+	return port && *port->name ? port->name : NULL;
 }
 
 static void datapath_take(const unsigned char *bytes, size_t length, void *data)
@@ -233,7 +255,7 @@ const char *datapath_name(uint32_t datapath)
 {
 	const struct port *port = port_find(datapath, OWN_PORT);
 
-	return port ? port->name : NULL;
+	return port && *port->name ? port->name : NULL;
 }
 
 bool datapath_has_port(uint32_t datapath, uint32_t number)
@@ -258,15 +280,15 @@ static void stats_take(const unsigned char *bytes, size_t length, void *data)
 	struct ovs_dp_stats flows;
 	struct ovs_header header;
 
-	if (length < sizeof(header) || answer->count == answer->room)
+	if (length < sizeof(header) || !odp_find(attrs, OVS_DP_ATTR_STATS, &attr) || attr.length < sizeof(flows))
 		return;
-	if (!odp_find(attrs, OVS_DP_ATTR_STATS, &attr) || attr.length < sizeof(flows))
+	if (answer->count++ >= answer->room)
 		return;
 	memcpy(&flows, attr.value, sizeof(flows));
 	if (odp_find(attrs, OVS_DP_ATTR_MEGAFLOW_STATS, &attr))
 		memcpy(&masks, attr.value, attr.length < sizeof(masks) ? attr.length : sizeof(masks));
 	memcpy(&header, bytes, sizeof(header));
-	stats = &answer->all[answer->count++];
+	stats = &answer->all[answer->count - 1];
 	*stats = (struct datapath_stats){
 		.ifindex = header.dp_ifindex,
 		.hit = flows.n_hit,

@@ -14,8 +14,9 @@ int datapath_family(const char *name);
 /** True if that module is loaded; else says that it is not, and that so there is nothing of this kind to see. */
 bool datapath_is_there(struct run *run, const char *unseen);
 /**
- * The name of a port of the datapath with this ifindex, or NULL. Names are kept; a number that is not known is
- * asked for, but not more often than once in 100 ms.
+ * The name of a port of the datapath with this ifindex, or NULL. Names are asked for anew when they are older than a
+ * second, since a number can be given to another port, and when a number is not known: for that number not more often than
+ * once in 100 ms. The name of a port that is gone is kept until another one has its number.
  */
 const char *datapath_port(uint32_t datapath, uint32_t port);
 
@@ -36,7 +37,7 @@ struct datapath_stats {
 	uint64_t mask_hit, masks, cache_hit;
 };
 
-/** datapath_stats: of all datapaths of this network namespace, at most room; how many there are, or -errno. */
+/** datapath_stats: of all datapaths of this network namespace, at most room; how many there are, even if more, or -errno. */
 int datapath_stats(struct datapath_stats *all, size_t room);
 
 #endif

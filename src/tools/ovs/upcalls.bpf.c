@@ -34,6 +34,7 @@ const volatile __u32 cfg_direct_keys = 0;
 #define ATTR_PACKET_KEY 2 /* OVS_PACKET_ATTR_KEY */
 #define ATTR_FLOW_KEY 1 /* OVS_FLOW_ATTR_KEY */
 #define FAMILY_NETLINK 16 /* AF_NETLINK */
+#define HIDDEN UPCALL_KINDS /* kind of a message that the filter refuses: counted nowhere */
 
 /* see stacks.bpf.c */
 __u32 epoch = 0;
@@ -229,8 +230,20 @@ static __always_inline struct message *message_place(struct bucket *bucket, __u6
 		if (message->at < oldest->at)
 			oldest = message;
 	}
-	loss_add(LOSS_messages);
+	if (oldest->kind != HIDDEN)
+		loss_add(LOSS_messages);
 	return oldest;
+}
+
+/* the thread that receives it has one more to answer */
+static __always_inline void message_hide(struct bucket *bucket, __u64 skb, __u32 socket)
+{
+	struct message *place = message_place(bucket, skb);
+
+	place->skb = skb;
+	place->at = place->group = place->look = place->key = 0;
+	place->kind = HIDDEN;
+	place->socket = socket;
 }
 
 /* ---- numbers that stand for a flow's key ---- */
@@ -321,13 +334,20 @@ static __always_inline void device_know(struct current *current, struct net_devi
 }
 
 /* args as of queue_userspace_packet() and ovs_dp_upcall() */
-static __always_inline void upcall_begin(struct current *current, const __u64 *args, enum sonde_access access)
+static __always_inline void upcall_begin(struct current *current, const __u64 *args, enum sonde_access access,
+					 const struct look_head *head)
 {
 	struct sk_buff *skb = (struct sk_buff *)args[1];
 	struct message *message = &current->message;
 	struct net_device *dev;
+	enum filter_verdict verdict = FILTER_ASK;
 
-	if (!filter_pass(access, skb)) {
+	message->socket = socket_of((struct dp_upcall_info *)args[3], access);
+	if (head && head->at_hand)
+		verdict = filter_plain((const void *)head->words, head->at_hand);
+	if (verdict == FILTER_ASK)
+		verdict = filter_pass(access, skb) ? FILTER_PASSES : FILTER_REFUSES;
+	if (verdict == FILTER_REFUSES) {
 		current->progress = REFUSED;
 		return;
 	}
@@ -336,7 +356,6 @@ static __always_inline void upcall_begin(struct current *current, const __u64 *a
 	message->group = 0;
 	message->cpu = bpf_get_smp_processor_id();
 	message->kind = kind_of((struct dp_upcall_info *)args[3], access);
-	message->socket = socket_of((struct dp_upcall_info *)args[3], access);
 	message->device = (struct sonde_device_key){};
 	dev = sonde_dev(access, skb);
 	if (dev) {
@@ -356,7 +375,7 @@ static __always_inline int segments_begin(void *ctx, const __u64 *args, enum son
 
 	if (!current)
 		return 0;
-	upcall_begin(current, args, access);
+	upcall_begin(current, args, access, NULL);
 	current->gso = 1;
 	if (current->progress != BEGUN)
 		return 0;
@@ -370,17 +389,19 @@ static __always_inline int segments_begin(void *ctx, const __u64 *args, enum son
 /* queue_userspace_packet(dp, skb, key, upcall_info, cutlen): once a segment */
 static __always_inline int segment_begins(void *ctx, const __u64 *args, enum sonde_access access)
 {
+	struct sk_buff *skb = (struct sk_buff *)args[1];
 	struct current *current = current_here();
+	struct look_head head;
 
 	if (!current)
 		return 0;
+	look_head(access, skb, &head);
 	if (!current->gso)
-		upcall_begin(current, args, access);
-	if (current->progress != BEGUN)
-		return 0;
+		upcall_begin(current, args, access, &head);
 	/* not sent yet */
 	current->message.skb = 0;
-	current->message.look = look_skb(access, (struct sk_buff *)args[1]);
+	if (current->progress == BEGUN)
+		current->message.look = look_of_head(access, skb, &head);
 	return 0;
 }
 
@@ -392,15 +413,19 @@ static __always_inline int message_made(void *ctx, const __u64 *args, enum sonde
 	struct message *place;
 	struct bucket *bucket;
 
-	if (!current || current->progress != BEGUN)
+	if (!current || current->progress == BEGUN_NOT)
 		return 0;
 	bucket = bucket_of(skb);
 	if (!bucket)
 		return 0;
+	current->message.skb = skb;
+	if (current->progress == REFUSED) {
+		message_hide(bucket, skb, current->message.socket);
+		return 0;
+	}
 	current->message.key = 0;
 	if (access == SONDE_DIRECT && cfg_direct_keys)
 		current->message.key = key_number((struct sw_flow_key *)args[0]);
-	current->message.skb = skb;
 	current->messages++;
 	place = message_place(bucket, skb);
 	*place = current->message;
@@ -416,17 +441,30 @@ static __always_inline int message_leaves(void *ctx, const __u64 *args, enum son
 	struct bucket *bucket;
 	__u8 command = 0;
 
-	if (!current || current->progress != BEGUN || current->message.skb != number)
+	if (!current || current->progress == BEGUN_NOT || current->message.skb != number)
+		return 0;
+	bucket = bucket_of(number);
+	place = bucket ? message_find(bucket, number) : NULL;
+	if (place && current->progress == REFUSED)
+		place->socket = args[2];
+	if (!place || current->progress == REFUSED)
 		return 0;
 	bpf_probe_read_kernel(&command, sizeof(command),
 			      SONDE_READ(access, (struct sk_buff *)args[1], data) + GENERIC_AT);
 	current->message.kind = (command - 1) & 1;
 	current->message.socket = args[2];
-	bucket = bucket_of(number);
-	place = bucket ? message_find(bucket, number) : NULL;
-	if (place)
-		*place = current->message;
+	*place = current->message;
 	return 0;
+}
+
+/* it was not handed over */
+static __always_inline void message_lost(const struct message *message)
+{
+	struct bucket *bucket = bucket_of(message->skb);
+	struct message *place = bucket ? message_find(bucket, message->skb) : NULL;
+
+	if (place)
+		place->skb = 0;
 }
 
 static __always_inline void upcall_lost(struct current *current, __u32 error)
@@ -441,7 +479,6 @@ static __always_inline void upcall_lost(struct current *current, __u32 error)
 		.device = message->device,
 	};
 	__u64 one = 1, *sum = bpf_map_lookup_elem(&lost, &key);
-	struct bucket *bucket;
 
 	if (sum)
 		*sum += 1;
@@ -451,17 +488,14 @@ static __always_inline void upcall_lost(struct current *current, __u32 error)
 	if (!message->skb)
 		return;
 	current->messages--;
-	bucket = bucket_of(message->skb);
-	message = bucket ? message_find(bucket, message->skb) : NULL;
-	if (message)
-		message->skb = 0;
+	message_lost(message);
 }
 
 /* an upcall for which no message was begun; args may be NULL */
 static __always_inline void upcall_stillborn(struct current *current, const __u64 *args)
 {
 	if (args) {
-		upcall_begin(current, args, SONDE_DIRECT);
+		upcall_begin(current, args, SONDE_DIRECT, NULL);
 		return;
 	}
 	/* whether it would have passed cannot be told */
@@ -487,6 +521,8 @@ static __always_inline int upcall_ends(void *ctx, const __u64 *args, __s32 resul
 	if (result && current->progress == BEGUN_NOT)
 		upcall_stillborn(current, args);
 	begun = current->progress == BEGUN;
+	if (result && current->progress == REFUSED && current->message.skb)
+		message_lost(&current->message);
 	gso = current->gso;
 	current->progress = BEGUN_NOT;
 	current->gso = 0;
@@ -556,6 +592,9 @@ static __noinline int thread_enter(__u32 id)
 	thread = thread_at(id, oldest);
 	if (!thread)
 		return 0;
+	/* one that has ended is no loss, as a rule it had answered */
+	if (thread->id && !thread->held[(thread->next - 1) % HELD_MAX].answered)
+		loss_add(LOSS_threads);
 	thread->first = thread->next = thread->batch = thread->cursor = 0;
 	thread->answering = thread->executing = 0;
 	for (__u32 i = 0; i < SOCKETS; i++)
@@ -572,15 +611,20 @@ static __always_inline __u64 switches_here(void)
 	return BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), nvcsw);
 }
 
+/* once for each socket and thread */
 static __noinline int reader_enter(__u32 socket)
 {
-	struct upcall_reader reader;
+	const struct upcall_reader *known = bpf_map_lookup_elem(&readers, &socket);
+	struct upcall_reader reader = {};
 	const __u64 task = bpf_get_current_pid_tgid();
 
 	reader.thread = task;
 	reader.process = task >> 32;
+	/* before 5.15 each port has a socket, which all handlers read */
+	reader.shared = known && known->process == reader.process && (known->shared || known->thread != reader.thread);
 	bpf_get_current_comm(reader.comm, sizeof(reader.comm));
-	bpf_map_update_elem(&readers, &socket, &reader, BPF_ANY);
+	if (bpf_map_update_elem(&readers, &socket, &reader, BPF_ANY))
+		loss_add(LOSS_readers);
 	return 0;
 }
 
@@ -603,8 +647,10 @@ static __always_inline bool group_is_complete(__u64 id, enum upcall_part part)
 	struct group *group = bpf_map_lookup_elem(&groups, &id);
 	__u32 *number;
 
-	if (!group)
+	if (!group) {
+		loss_add(LOSS_groups);
 		return false;
+	}
 	number = part == UPCALL_QUEUED ? &group->received :
 		 part == UPCALL_USER ? &group->answered : &group->executed;
 	__sync_fetch_and_add(number, 1);
@@ -632,6 +678,15 @@ static __always_inline void message_done(const struct message *message, enum upc
 		time_add(message->kind, part, ns);
 }
 
+/*
+ * A message that was never received (its socket was closed, or the program was skipped) stays in its place, and its
+ * skb's address is soon that of another message: to another socket, whoever reads that. Socket 0: it is not known.
+ */
+static __always_inline bool socket_is(const struct sock *sk, __u32 socket)
+{
+	return !socket || BPF_CORE_READ((const struct netlink_sock *)sk, portid) == socket;
+}
+
 /* skb_free_datagram(sk, skb): a thread has read what a socket held */
 static __always_inline int message_received(void *ctx, const __u64 *args, enum sonde_access access)
 {
@@ -648,7 +703,7 @@ static __always_inline int message_received(void *ctx, const __u64 *args, enum s
 		return 0;
 	bucket = bucket_of(skb);
 	message = bucket ? message_find(bucket, skb) : NULL;
-	if (!message)
+	if (!message || !socket_is(sk, message->socket))
 		return 0;
 	now = bpf_ktime_get_ns();
 	id = thread_id();
@@ -658,7 +713,7 @@ static __always_inline int message_received(void *ctx, const __u64 *args, enum s
 		thread = thread_find(id);
 	}
 	kind = message->kind;
-	if (!thread || kind >= UPCALL_KINDS)
+	if (!thread || kind > HIDDEN)
 		return 0;
 	thread_receives(thread, now);
 	if (thread->next - thread->first >= HELD_MAX)
@@ -675,6 +730,8 @@ static __always_inline int message_received(void *ctx, const __u64 *args, enum s
 		*socket = held->message.socket;
 		reader_enter(held->message.socket);
 	}
+	if (kind == HIDDEN)
+		return 0;
 	if (!cfg_direct_keys)
 		held->message.key = message_key((struct sk_buff *)args[1], access);
 	message_done(&held->message, COUNT_RECEIVED, UPCALL_QUEUED, now - held->message.at);
@@ -764,10 +821,10 @@ static __always_inline int flow_command(void *ctx, const __u64 *args, enum sonde
 	return 0;
 }
 
-/* true if all that is left from at on is one packet that has not come back; a filter hides others */
+/* true if all that is left from at on is one packet that has not come back */
 static __always_inline bool held_is_last(const struct thread *thread, __u32 at)
 {
-	return !flt.set && thread->next - at == 1 && !thread->held[at % HELD_MAX].executed;
+	return thread->next - at == 1 && !thread->held[at % HELD_MAX].executed;
 }
 
 static __always_inline __u32 held_by_look(struct thread *thread, struct genl_info *info, enum sonde_access access)
@@ -799,6 +856,10 @@ static __always_inline int packet_returns(void *ctx, const __u64 *args, enum son
 	if (index >= HELD_MAX)
 		return 0;
 	thread->held[index].executed = 1;
+	if (thread->held[index].message.kind == HIDDEN) {
+		thread->answering = 1;
+		return 0;
+	}
 	/* most were answered by their flow */
 	held_answered(thread, &thread->held[index], thread->held[index].answered ? 0 : bpf_ktime_get_ns());
 	thread->executing = index + 1;
@@ -821,8 +882,8 @@ static __always_inline struct upcall_row *row_at(const struct upcall_key *key, _
 
 static __always_inline bool row_is(const struct upcall_row *row, const struct upcall_key *key)
 {
-	return row && row->key.thread == key->thread && row->key.cpu == key->cpu && row->key.kind == key->kind &&
-	       row->key.device.ifindex == key->device.ifindex && row->key.device.netns == key->device.netns;
+	return row && row->who.key.thread == key->thread && row->who.key.cpu == key->cpu && row->who.key.kind == key->kind &&
+	       row->who.key.device.ifindex == key->device.ifindex && row->who.key.device.netns == key->device.netns;
 }
 
 /* takes a place for a new row */
@@ -832,12 +893,14 @@ static __noinline int row_enter(const struct upcall_key *key)
 		struct upcall_row *row = row_at(key, way);
 		__u32 taken = 1, index;
 
-		if (!row || row->key.thread)
+		if (!row || row->who.key.thread)
 			continue;
 		index = row_index(key, way);
 		if (bpf_map_update_elem(&rows_taken, &index, &taken, BPF_NOEXIST))
 			continue;
-		row->key = *key;
+		/* the thread that answers is this one */
+		bpf_get_current_comm(row->who.comm, sizeof(row->who.comm));
+		row->who.key = *key;
 		return 0;
 	}
 	loss_add(LOSS_rows);

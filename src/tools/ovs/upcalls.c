@@ -20,7 +20,7 @@
 #include "tools/ovs/datapath.h"
 
 #define RODATA(run) ((struct ovs_upcalls__rodata *)(run)->rodata)
-#define DATAPATHS_MAX 16
+#define DATAPATHS_MAX 64
 
 static const char *const kinds[UPCALL_KINDS] = { "miss", "action", "unknown" };
 static const char *const parts[UPCALL_PARTS] = { "queued", "user_space", "reinjected", "whole" };
@@ -39,16 +39,30 @@ struct sums {
 	struct upcall_counts counts[UPCALL_KINDS];
 	struct sonde_hist times[UPCALL_KINDS * UPCALL_PARTS];
 	struct datapath_stats datapaths[DATAPATHS_MAX];
-	int datapath_count;
+	int datapath_count, datapaths_more;
 };
 
 struct state {
 	struct sums first, last, now; /* when all was attached, at the last report, now */
 	struct table rows[2], lost[2]; /* by scope */
 	struct table old; /* rows at the last report, with their sums negative */
+	bool only_lost;
 };
 
+static int lost_parse(struct run *run, const char *value, char *why, size_t size)
+{
+	struct state *state = run->state;
+
+	(void)value;
+	(void)why;
+	(void)size;
+	state->only_lost = true;
+	return 0;
+}
+
 static const struct option_row options[] = {
+	{ OPTION_FLAG_PARSED, "lost", NULL, "no times and no rows of who answered: what was lost, and the numbers", "filter-error",
+	  .parse = lost_parse },
 	{ OPTION_U32, "top", "N", "print the N largest rows (default 20)", OPT_RUN(top), .min = 1, .max = 8192 },
 	{ OPTION_END },
 };
@@ -72,10 +86,10 @@ static int configure(struct run *run)
 	if (cpus < 0 || err)
 		return cpus < 0 ? cpus : err;
 	for (int scope = 0; scope < 2; scope++) {
-		table_init(&state->rows[scope], sizeof(struct upcall_key), sizeof(struct upcall_sums) / sizeof(uint64_t));
+		table_init(&state->rows[scope], sizeof(struct upcall_who), sizeof(struct upcall_sums) / sizeof(uint64_t));
 		table_init(&state->lost[scope], sizeof(struct upcall_loss_key), 1);
 	}
-	table_init(&state->old, sizeof(struct upcall_key), sizeof(struct upcall_sums) / sizeof(uint64_t));
+	table_init(&state->old, sizeof(struct upcall_who), sizeof(struct upcall_sums) / sizeof(uint64_t));
 	return 0;
 }
 
@@ -129,6 +143,10 @@ static int sums_read(struct run *run, struct sums *sums)
 	sums->datapath_count = datapath_stats(sums->datapaths, DATAPATHS_MAX);
 	if (sums->datapath_count < 0)
 		sums->datapath_count = 0;
+	if (sums->datapath_count > DATAPATHS_MAX) {
+		sums->datapaths_more = sums->datapath_count - DATAPATHS_MAX;
+		sums->datapath_count = DATAPATHS_MAX;
+	}
 	free(parts);
 	return err;
 }
@@ -188,23 +206,6 @@ static void times_print(struct run *run, enum scope scope, const struct sums *fr
 	}
 }
 
-static void reader_text(struct run *run, uint32_t thread, char *text, size_t size)
-{
-	uint32_t socket = 0, next;
-	struct upcall_reader reader;
-	int map = object_map(run, "readers");
-
-	snprintf(text, size, "?");
-	for (const uint32_t *at = NULL; !bpf_map_get_next_key(map, at, &next); at = &socket) {
-		socket = next;
-		if (bpf_map_lookup_elem(map, &socket, &reader) || reader.thread != thread)
-			continue;
-		field_clean(reader.comm, sizeof(reader.comm));
-		snprintf(text, size, "%.16s", reader.comm);
-		return;
-	}
-}
-
 static void device_add(json_t *record, const struct sonde_device_key *key, char *text)
 {
 	sonde_name name;
@@ -218,22 +219,40 @@ static void device_add(json_t *record, const struct sonde_device_key *key, char 
 	json_object_set_new(record, "netns", json_integer(key->netns));
 }
 
+/* what rows beyond --top count; those that a report does not have are 0 */
+static uint64_t beyond_top(const struct run *run, const struct table *table)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = run->top; i < table->count; i++)
+		sum += *table_values(table, i);
+	return sum;
+}
+
+static void beyond_print(const struct run *run, const struct table *table, const char *what)
+{
+	const uint64_t beyond = beyond_top(run, table);
+
+	if (beyond && !run->json)
+		printf("%10" PRIu64 "  %s in rows beyond --top %u\n", beyond, what, run->top);
+}
+
 static void rows_print(struct run *run, enum scope scope, const struct table *table)
 {
 	for (size_t i = 0; i < table->count && i < run->top; i++) {
-		const struct upcall_key *key = (void *)table_key(table, i);
+		const struct upcall_who *who = (void *)table_key(table, i);
+		const struct upcall_key *key = &who->key;
 		const struct upcall_sums *row = (void *)table_values(table, i);
-		char comm[24], device[20], span[4][CLOCK_SPAN];
+		char device[20], span[4][CLOCK_SPAN];
 		json_t *record;
 
 		/* sorted: the rest has been idle */
 		if (!row->count)
 			break;
-		reader_text(run, key->thread, comm, sizeof(comm));
 		if (!run->json) {
 			device_add(NULL, &key->device, device);
-			printf("%10" PRIu64 "  %s  thread %u (%s)  cpu %u  dev %s  mean %s: queued %s, user space %s, reinjected %s\n",
-			       (uint64_t)row->count, kinds[key->kind], key->thread, comm, key->cpu, device,
+			printf("%10" PRIu64 "  %s  thread %u (%.16s)  cpu %u  dev %s  mean %s: queued %s, user space %s, reinjected %s\n",
+			       (uint64_t)row->count, kinds[key->kind], key->thread, who->comm, key->cpu, device,
 			       clock_span(span[0], (double)row->whole / row->count),
 			       clock_span(span[1], (double)row->queued / row->count),
 			       clock_span(span[2], (double)row->user / row->count),
@@ -245,7 +264,7 @@ static void rows_print(struct run *run, enum scope scope, const struct table *ta
 		json_object_set_new(record, "count", json_integer(row->count));
 		json_object_set_new(record, "kind", json_string(kinds[key->kind]));
 		json_object_set_new(record, "thread", json_integer(key->thread));
-		json_object_set_new(record, "comm", json_string(comm));
+		json_object_set_new(record, "comm", json_stringn(who->comm, strnlen(who->comm, sizeof(who->comm))));
 		json_object_set_new(record, "cpu", json_integer(key->cpu));
 		device_add(record, &key->device, device);
 		json_object_set_new(record, "queued_mean_ns", json_integer(row->queued / row->count));
@@ -254,6 +273,7 @@ static void rows_print(struct run *run, enum scope scope, const struct table *ta
 		json_object_set_new(record, "whole_mean_ns", json_integer(row->whole / row->count));
 		record_print(run, record);
 	}
+	beyond_print(run, table, "upcalls answered");
 }
 
 static void lost_print(struct run *run, enum scope scope, const struct table *table)
@@ -273,7 +293,8 @@ static void lost_print(struct run *run, enum scope scope, const struct table *ta
 			printf("%10" PRIu64 "  lost: %s %s  dev %s  cpu %u  socket %u", count, kinds[key->kind],
 			       error ? error : "?", device, key->cpu, key->socket);
 			if (reader.thread)
-				printf(" of thread %u (%.16s)", reader.thread, reader.comm);
+				printf(" of thread %u (%.16s)%s", reader.thread, reader.comm,
+				       reader.shared ? " and others" : "");
 			putchar('\n');
 			continue;
 		}
@@ -288,9 +309,16 @@ static void lost_print(struct run *run, enum scope scope, const struct table *ta
 		json_object_set_new(record, "comm",
 				    reader.thread ? json_stringn(reader.comm, strnlen(reader.comm, sizeof(reader.comm))) :
 						    json_null());
+		json_object_set_new(record, "shared", reader.thread ? json_boolean(reader.shared) : json_null());
 		device_add(record, &key->device, device);
 		record_print(run, record);
 	}
+	beyond_print(run, table, "upcalls lost");
+}
+
+static double rate(uint64_t count, double seconds)
+{
+	return seconds > 0 ? count / seconds : 0;
 }
 
 static void datapaths_print(struct run *run, enum scope scope, const struct sums *from, const struct sums *to)
@@ -312,10 +340,11 @@ static void datapaths_print(struct run *run, enum scope scope, const struct sums
 		cache_hit = new->cache_hit - old->cache_hit;
 		lookups = hit + missed;
 		if (!run->json) {
-			printf("  datapath %s: hit %" PRIu64 ", missed %" PRIu64 ", lost %" PRIu64
-			       "; %.1f lookups/s, %.2f masks a lookup, %" PRIu64 " by the mask cache; %" PRIu64
-			       " flows, %" PRIu64 " masks\n",
-			       new->name, hit, missed, lost, seconds ? lookups / seconds : 0,
+			printf("  datapath %s: hit %" PRIu64 " (%.1f/s), missed %" PRIu64 " (%.1f/s), lost %" PRIu64
+			       " (%.1f/s); masks tried %" PRIu64 " (%.1f/s), %.2f a lookup, %" PRIu64
+			       " by the mask cache; %" PRIu64 " flows, %" PRIu64 " masks\n",
+			       new->name, hit, rate(hit, seconds), missed, rate(missed, seconds), lost,
+			       rate(lost, seconds), mask_hit, rate(mask_hit, seconds),
 			       lookups ? (double)mask_hit / lookups : 0, cache_hit, new->flows, new->masks);
 			continue;
 		}
@@ -328,12 +357,16 @@ static void datapaths_print(struct run *run, enum scope scope, const struct sums
 		json_object_set_new(record, "mask_hit", json_integer(mask_hit));
 		json_object_set_new(record, "cache_hit", json_integer(cache_hit));
 		json_object_set_new(record, "masks_a_lookup", json_real(lookups ? (double)mask_hit / lookups : 0));
-		json_object_set_new(record, "hit_rate", json_real(seconds ? hit / seconds : 0));
-		json_object_set_new(record, "miss_rate", json_real(seconds ? missed / seconds : 0));
+		json_object_set_new(record, "hit_rate", json_real(rate(hit, seconds)));
+		json_object_set_new(record, "miss_rate", json_real(rate(missed, seconds)));
+		json_object_set_new(record, "lost_rate", json_real(rate(lost, seconds)));
+		json_object_set_new(record, "mask_hit_rate", json_real(rate(mask_hit, seconds)));
 		json_object_set_new(record, "flows", json_integer(new->flows));
 		json_object_set_new(record, "masks", json_integer(new->masks));
 		record_print(run, record);
 	}
+	if (to->datapaths_more && !run->json)
+		printf("  %d more datapaths: their numbers are not read\n", to->datapaths_more);
 }
 
 static void head_print(struct run *run, enum scope scope)
@@ -368,12 +401,16 @@ static int64_t unseen(const struct run *run, const struct sums *from, const stru
 
 static void foot_print(struct run *run, enum scope scope, const struct sums *from, const struct sums *to)
 {
+	const struct state *state = run->state;
 	json_t *record = NULL;
 
 	if (run->json) {
 		record = record_new(run, view_scope(scope));
 		record_time(record);
 		json_object_set_new(record, "seconds", json_real(view_seconds(run, scope)));
+		json_object_set_new(record, "datapaths_not_read", json_integer(to->datapaths_more));
+		json_object_set_new(record, "beyond_top", json_integer(beyond_top(run, &state->rows[scope])));
+		json_object_set_new(record, "lost_beyond_top", json_integer(beyond_top(run, &state->lost[scope])));
 	}
 	for (int kind = 0; kind < UPCALL_KINDS; kind++) {
 		json_t *numbers;
@@ -443,13 +480,13 @@ static int rows_take(struct run *run, struct table *since)
 
 		if (bpf_map_lookup_elem(map, &i, &row))
 			return -errno;
-		if (!row.key.thread)
+		if (!row.who.key.thread)
 			continue;
-		err = table_add(since, &row.key, sums);
+		err = table_add(since, &row.who, sums);
 		for (size_t k = 0; k < sizeof(row.sums) / sizeof(*sums); k++)
 			sums[k] = -sums[k];
 		if (!err)
-			err = table_add(&state->old, &row.key, sums);
+			err = table_add(&state->old, &row.who, sums);
 	}
 	return err;
 }
@@ -489,8 +526,10 @@ static int report(struct run *run, enum scope scope)
 		return err;
 	if (!run->json)
 		head_print(run, scope);
-	times_print(run, scope, from, &state->now);
-	rows_print(run, scope, &state->rows[scope]);
+	if (!state->only_lost) {
+		times_print(run, scope, from, &state->now);
+		rows_print(run, scope, &state->rows[scope]);
+	}
 	lost_print(run, scope, &state->lost[scope]);
 	datapaths_print(run, scope, from, &state->now);
 	foot_print(run, scope, from, &state->now);
@@ -545,7 +584,7 @@ TOOL(ovs_upcalls, .area = "ovs", .name = "upcalls", .kind = TOOL_SUMMARY,
      .summary = "upcalls: waiting, user space and re-injection apart, who answers, what is lost and why",
      .question = "is a packet without a flow slow because ovs-vswitchd is busy, or because it is not woken?",
      .cannot_see = "user-space datapaths; what ovs-vswitchd does meanwhile; more than 65,536 messages under way, or 4,096 rows",
-     .was = "ovs_upcall_latency_summary", .object = ovs_upcalls__elf_bytes, .options = options, .hooks = hooks,
+     .was = "ovs_upcall_latency_summary queue_userspace_packet_retval", .object = ovs_upcalls__elf_bytes, .options = options, .hooks = hooks,
      .filter = true, .state_size = sizeof(struct state), .configure = configure, .chosen = chosen, .attached = attached,
      .report = report, .finish = finish,
      .records = "{\"types\": [\"time\", \"row\", \"lost\", \"datapath\", \"interval\", \"total\"], \"members\": {"
@@ -555,7 +594,9 @@ TOOL(ovs_upcalls, .area = "ovs", .name = "upcalls", .kind = TOOL_SUMMARY,
 		INT("p50", "time: ns") INT("p90", "time: ns") INT("p99", "time: ns")
 		"\"buckets\": {\"type\": \"array\", \"description\": \"time: from, to, count\"}, "
 		NIL("integer", "thread", "row: who answered; lost: whose socket it was")
-		NIL("string", "comm", "its name") INT("cpu", "of the upcall")
+		NIL("string", "comm", "its name")
+		NIL("boolean", "shared", "lost: other threads read that socket too")
+		INT("cpu", "of the upcall")
 		NIL("string", "dev", "the packet's device") INT("ifindex", "its number") INT("netns", "its namespace")
 		INT("queued_mean_ns", "row") INT("user_space_mean_ns", "row") INT("reinjected_mean_ns", "row")
 		INT("whole_mean_ns", "row") NIL("string", "error", "lost: why, as errno names it")
@@ -564,8 +605,12 @@ TOOL(ovs_upcalls, .area = "ovs", .name = "upcalls", .kind = TOOL_SUMMARY,
 		INT("lost_upcalls", "datapath: upcalls that were not handed over") INT("mask_hit", "datapath: masks tried")
 		INT("cache_hit", "datapath: lookups that the mask cache served")
 		NUM("masks_a_lookup", "datapath") NUM("hit_rate", "datapath: a second") NUM("miss_rate", "datapath: a second")
+		NUM("lost_rate", "datapath: a second") NUM("mask_hit_rate", "datapath: a second")
 		INT("flows", "datapath: now") INT("masks", "datapath: now")
 		NUM("seconds", "interval, total: how long it was")
+		INT("datapaths_not_read", "interval, total: datapaths for whose numbers there was no room")
+		INT("beyond_top", "interval, total: upcalls answered that are in rows which --top leaves out")
+		INT("lost_beyond_top", "interval, total: upcalls lost that are in rows which it leaves out")
 		NIL("integer", "unseen", "total: misses that the datapath counted and no probe saw; null with a filter")
 		OBJ("miss", "interval, total: upcalls, gso, lost, messages, received, answered, executed, refused, "
 			    "not_received, not_answered") ", "
