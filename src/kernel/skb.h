@@ -86,6 +86,7 @@ struct sk_buff {
 	__u16 mac_header;		/* 0xffff: not set */
 	__be16 vlan_proto;
 	__u16 vlan_tci;
+	__u8 cloned : 1;		/* its memory is, or was, another skb's too */
 	__u8 vlan_present : 1;		/* until 6.1: the tag in vlan_tci counts */
 	__u32 vlan_all;			/* since 6.2 (354259fa73e2): vlan_proto and vlan_tci as one, 0: no tag */
 };

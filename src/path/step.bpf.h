@@ -11,6 +11,27 @@
 /* added to a stage: it counts only where the path has an edge to it; its hook fires for other devices too */
 #define PATH_IF_EDGE 0x100
 
+/*
+ * The stage has an skb that is not the flight's, in the same memory. A clone is the packet, too, and may go on in its
+ * place, but not where each receiver is given one, nor out of a queue; any other skb is another packet, and the end
+ * of ours was not seen.
+ */
+static __always_inline bool path_takes(enum sonde_access access, struct sk_buff *skb, struct path_slot *slot, __u32 stage)
+{
+	struct path_cpu *here;
+
+	if (!SONDE_READ_BITS(access, skb, cloned)) {
+		flight_end(slot, FATE_replaced);
+		return false;
+	}
+	if (stage != STAGE_socket && stage != STAGE_read && stage != STAGE_backlog)
+		return true;
+	here = path_here();
+	if (here)
+		__sync_fetch_and_add(&here->counts.copies, 1);
+	return false;
+}
+
 /* the stage itself, for a packet that is in flight */
 static __always_inline void path_step(void *ctx, enum sonde_access access, struct sk_buff *skb,
 				      struct path_slot *slot, __u32 where)
@@ -19,6 +40,9 @@ static __always_inline void path_step(void *ctx, enum sonde_access access, struc
 	__u32 from, cell, stage = where & (PATH_IF_EDGE - 1);
 
 	if (stage >= STAGE_MAX)
+		return;
+	/* none: it was put together from fragments */
+	if (flight->skb != (__u64)skb && flight->skb && !path_takes(access, skb, slot, stage))
 		return;
 	if (stage == STAGE_actions && flight->seen & 1U << STAGE_actions)
 		stage = STAGE_again;
@@ -172,7 +196,8 @@ static __always_inline int stage_fast(void *ctx, struct sk_buff *skb, __u32 wher
 	from = flight->stage;
 	seen = flight->seen;
 	at = flight->hops;
-	if (!(flags & FLAG_fast) || (stage == STAGE_actions && seen & 1U << STAGE_actions) || at >= PATH_HOPS)
+	if (!(flags & FLAG_fast) || flight->skb != (__u64)skb ||
+	    (stage == STAGE_actions && seen & 1U << STAGE_actions) || at >= PATH_HOPS)
 		goto slow;
 	/* as in path_add() */
 	asm volatile("if %[from] < %[end] goto +1\n\t%[from] = 0" : [from] "+r"(from) : [end] "i"(STAGE_MAX));
@@ -184,7 +209,6 @@ static __always_inline int stage_fast(void *ctx, struct sk_buff *skb, __u32 wher
 	}
 	now = bpf_ktime_get_ns();
 	flight->seen = seen | 1U << stage;
-	flight->skb = (__u64)skb;
 	flight->last = now;
 	flight->stage = stage;
 	asm volatile("%[at] &= %[end]" : [at] "+r"(at) : [end] "i"(PATH_HOPS - 1));

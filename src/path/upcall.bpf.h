@@ -200,6 +200,7 @@ __noinline int flight_back(__u64 address)
 	if (!flight_claim(&slot, flight_key(SONDE_PROBE, skb)))
 		return 0;
 	flight_copy(&slot, &there);
+	slot.flight->skb = address;
 	flight_free(&there);
 	return 1;
 }
