@@ -19,6 +19,7 @@ enum path_stage {
 	STAGE_tun,	/* tun_sendmsg(): vhost hands packets over */
 	STAGE_tap_in,	/* received from a guest on its tap */
 	STAGE_out,	/* IP output of this host */
+	STAGE_encap,	/* IP output again, in a tunnel's outer packet */
 	STAGE_port_out,	/* handed to the device that is no NIC: Open vSwitch's internal port */
 	STAGE_nic,	/* from the driver into GRO */
 	STAGE_receive,	/* out of GRO into the stack */
@@ -33,6 +34,7 @@ enum path_stage {
 	STAGE_backlog,	/* out of the CPU's backlog queue */
 	STAGE_ip,
 	STAGE_l4,	/* given to TCP, UDP, ICMP ... */
+	STAGE_tunnel,	/* the outer packet of a tunnel is given to UDP */
 	STAGE_socket,	/* in the socket's queue */
 	STAGE_read,	/* read by the application */
 	STAGE_qdisc,	/* given to the NIC's qdisc: Open vSwitch's send, or IP's */
@@ -56,7 +58,7 @@ enum path_cell {
 	CELL_gap_out,	/* the same where they go to the receiver */
 	CELL_EDGES,
 };
-#define PATH_CELLS 64
+#define PATH_CELLS 72
 
 /* tables of histogram buckets for small values */
 #define PATH_FINE 512
@@ -115,6 +117,7 @@ enum path_flag {
 
 enum path_flight_mark {
 	MARK_reply = 1,		/* path rtt: the echo reply to the packet that began */
+	MARK_tunnel = 2,	/* in a tunnel: what is given to UDP goes on from there */
 };
 
 #define PATH_HOPS 16

@@ -155,9 +155,10 @@ static __always_inline int at_nic(void *ctx, const __u64 *args, enum sonde_acces
 	__u64 *packet;
 	__u32 zero = 0;
 
-	if (path_role(access, SONDE_READ(access, skb, dev)) != ROLE_phy)
+	if (path_role(access, SONDE_READ(access, skb, dev)) == ROLE_phy)
+		path_stage_first(ctx, access, skb, STAGE_nic);
+	else if (!path_tunnels)
 		return 0;
-	path_stage_first(ctx, access, skb, STAGE_nic);
 	packet = bpf_map_lookup_elem(&gro_packets, &zero);
 	if (packet)
 		*packet = flight_key(access, skb);
