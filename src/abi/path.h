@@ -94,6 +94,7 @@ struct path_cpu {
 	struct sonde_hist cells[PATH_CELLS];
 };
 
+/* devices that programs compare one by one; if there are more, the others are looked up */
 #define PATH_DEVICES 16
 
 enum path_role {

@@ -40,6 +40,10 @@ enum netdev_state_t {
 	__LINK_STATE_NOCARRIER = 2,
 };
 
+struct rtnl_link_ops {
+	const char *kind;		/* as in "ip link add type" */
+};
+
 struct net_device {
 	char name[16];
 	int ifindex;
@@ -48,6 +52,7 @@ struct net_device {
 	unsigned int num_tx_queues;
 	struct netdev_queue *_tx;	/* at least one, and its dev points back */
 	possible_net_t nd_net;
+	const struct rtnl_link_ops *rtnl_link_ops;
 };
 
 struct sock_common {

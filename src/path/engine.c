@@ -152,6 +152,10 @@ int path_loaded(struct run *run)
 {
 	struct path_run *state = run->state;
 
+	if (devices_loaded(run)) {
+		run_error(run, "cannot write the table of devices: %s", strerror(errno));
+		return -EIO;
+	}
 	state->cpus = map_share(run, "cpus", state->cpu_count * state->cpu_size);
 	state->buckets = map_share(run, "buckets", state->bucket_count * sizeof(struct path_bucket));
 	state->traces = map_share(run, "traces",
@@ -275,5 +279,6 @@ void path_finish(struct run *run)
 	free(state->total);
 	free(state->interval);
 	free(state->swept);
+	free(state->more_devices);
 	flows_finish(run);
 }
