@@ -99,6 +99,9 @@ enum sonde_loss {
 	LOSS_seen,		/* the table of seen packets was full */
 	LOSS_flows,		/* path summary --top: the table of flows was full: the packet is in no row of a flow */
 	LOSS_messages,		/* ovs upcalls: more messages under way than are remembered */
+	LOSS_kicks,		/* path: a guest's kick found no room: its packets begin where vhost runs */
+	LOSS_workers,		/* path: a vhost thread found no room: what it has in hand is not followed */
+	LOSS_moves,		/* path: a packet got other memory and found no room: it times out */
 	LOSS_MAX,
 };
 
