@@ -19,6 +19,7 @@ enum path_stage {
 	STAGE_tun,	/* tun_sendmsg(): vhost hands packets over */
 	STAGE_tap_in,	/* received from a guest on its tap */
 	STAGE_out,	/* IP output of this host */
+	STAGE_encap,	/* IP output again, in a tunnel's outer packet */
 	STAGE_port_out,	/* handed to the device that is no NIC: Open vSwitch's internal port */
 	STAGE_nic,	/* from the driver into GRO */
 	STAGE_receive,	/* out of GRO into the stack */
@@ -33,6 +34,7 @@ enum path_stage {
 	STAGE_backlog,	/* out of the CPU's backlog queue */
 	STAGE_ip,
 	STAGE_l4,	/* given to TCP, UDP, ICMP ... */
+	STAGE_tunnel,	/* the outer packet of a tunnel is given to UDP */
 	STAGE_socket,	/* in the socket's queue */
 	STAGE_read,	/* read by the application */
 	STAGE_qdisc,	/* given to the NIC's qdisc: Open vSwitch's send, or IP's */
@@ -56,7 +58,7 @@ enum path_cell {
 	CELL_gap_out,	/* the same where they go to the receiver */
 	CELL_EDGES,
 };
-#define PATH_CELLS 64
+#define PATH_CELLS 72
 
 /* tables of histogram buckets for small values */
 #define PATH_FINE 512
@@ -74,6 +76,7 @@ enum path_fate {
 	FATE_ambiguous,	/* two packets that look the same were in ovs-vswitchd: not to be told apart */
 	FATE_upcall_lost,	/* could not be queued to ovs-vswitchd */
 	FATE_unreadable,	/* headers not at hand when it went to ovs-vswitchd */
+	FATE_crowded,		/* a vhost thread had more packets in its hands than are followed */
 	FATE_timed_out,
 	FATE_MAX,
 };
@@ -92,6 +95,7 @@ struct path_cpu {
 	struct sonde_hist cells[PATH_CELLS];
 };
 
+/* devices that programs compare one by one; if there are more, the others are looked up */
 #define PATH_DEVICES 16
 
 enum path_role {
@@ -115,6 +119,7 @@ enum path_flag {
 
 enum path_flight_mark {
 	MARK_reply = 1,		/* path rtt: the echo reply to the packet that began */
+	MARK_tunnel = 2,	/* in a tunnel: what is given to UDP goes on from there */
 };
 
 #define PATH_HOPS 16
@@ -144,6 +149,13 @@ struct path_flight {
 #define PATH_WAYS 4
 /* as key, while what a flight has counted is added up: another CPU must not count it as evicted then */
 #define PATH_ENDING 1
+/*
+ * as key, set by user space: given up, or left when the run ends. A program that has found the flight just before
+ * may still end it; only what has this key some time later is counted there.
+ */
+#define PATH_GIVEN_UP 2
+#define PATH_LEFT 3
+#define PATH_TAKEN 3	/* keys up to this are no packets' */
 struct path_bucket {
 	__u64 key[PATH_WAYS];	/* skb->head, in ovs-vswitchd a hash of the headers below 1 << 63; 0: free */
 	struct path_flight flight[PATH_WAYS];
@@ -196,10 +208,12 @@ struct path_flow_key {
 /* two buckets of a histogram in one: still within 1/32 of the middle */
 #define PATH_FLOW_STEP 2
 #define PATH_FLOW_BUCKETS (HIST_BUCKETS / PATH_FLOW_STEP)
+#define PATH_FLOW_MAXIMA 16
 
 /** Its packets: all the way, and where their time went. */
 struct path_flow {
-	__u64 count, sum, max;	/* ns; of those that arrived */
+	__u64 count, sum;	/* ns; of those that arrived */
+	__u64 max[PATH_FLOW_MAXIMA];	/* by CPU, and by CPU a second one, see path_max(); read: the first is the largest */
 	__u64 not_ended;
 	__u64 cells[PATH_CELLS];	/* ns, of all its packets */
 	__u32 buckets[PATH_FLOW_BUCKETS];

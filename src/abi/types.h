@@ -104,6 +104,9 @@ enum sonde_loss {
 	LOSS_readers,		/* ovs upcalls: the table of sockets was full */
 	LOSS_executors,		/* ovs actions: more threads have packets executed than are remembered */
 	LOSS_commands,		/* ovs megaflows: the table of commands under way was full */
+	LOSS_kicks,		/* path: a guest's kick found no room: its packets begin where vhost runs */
+	LOSS_workers,		/* path: a vhost thread found no room: what it has in hand is not followed */
+	LOSS_moves,		/* path: a packet got other memory and found no room: it times out */
 	LOSS_MAX,
 };
 

@@ -17,16 +17,16 @@ struct identity {
 	__u64 headers;	/* L3 and L4; below 1 << 63 and never 0, or 0: not readable */
 	__u64 payload;	/* of as many bytes as asked for */
 	__u32 length;	/* of payload that is at hand and covered, 0 to IDENTITY_PAYLOAD */
-	__u32 unused;
+	__u32 whole;	/* there is no more payload than what is covered, or as much as asked for: set by the caller */
 };
 
 /**
  * identity_key: the key of a packet in ovs-vswitchd. With all of the payload's first bytes where they are at
- * hand: sockets that never fragment send IPv4 headers that are all the same.
+ * hand, or where there are no more: sockets that never fragment send IPv4 headers that are all the same.
  */
 static __always_inline __u64 identity_key(const struct identity *identity)
 {
-	if (identity->length < IDENTITY_PAYLOAD)
+	if (identity->length < IDENTITY_PAYLOAD && !identity->whole)
 		return identity->headers;
 	return ((identity->headers ^ identity->payload) * 0x9e3779b97f4a7c15ULL >> 1) | 1;
 }

@@ -40,6 +40,10 @@ enum netdev_state_t {
 	__LINK_STATE_NOCARRIER = 2,
 };
 
+struct rtnl_link_ops {
+	const char *kind;		/* as in "ip link add type" */
+};
+
 struct net_device {
 	char name[16];
 	int ifindex;
@@ -48,6 +52,7 @@ struct net_device {
 	unsigned int num_tx_queues;
 	struct netdev_queue *_tx;	/* at least one, and its dev points back */
 	possible_net_t nd_net;
+	const struct rtnl_link_ops *rtnl_link_ops;
 };
 
 struct sock_common {
@@ -86,6 +91,7 @@ struct sk_buff {
 	__u16 mac_header;		/* 0xffff: not set */
 	__be16 vlan_proto;
 	__u16 vlan_tci;
+	__u8 cloned : 1;		/* its memory is, or was, another skb's too */
 	__u8 vlan_present : 1;		/* until 6.1: the tag in vlan_tci counts */
 	__u32 vlan_all;			/* since 6.2 (354259fa73e2): vlan_proto and vlan_tci as one, 0: no tag */
 };

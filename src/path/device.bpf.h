@@ -9,8 +9,6 @@
 #include "path/step.bpf.h"
 
 STAGE(stage_dequeue, STAGE_dequeue | PATH_IF_EDGE)
-STAGE(stage_backlog, STAGE_backlog | PATH_IF_EDGE)
-STAGE(stage_port_in, STAGE_port_in | PATH_IF_EDGE)
 
 static __always_inline int queue_do(void *ctx, enum sonde_access access, struct sk_buff *skb)
 {
@@ -96,6 +94,35 @@ static __always_inline int at_dequeue(void *ctx, const __u64 *args, enum sonde_a
 	return 0;
 }
 
+/* "openvswitch" is what all internal ports, and no other devices, are of */
+#define KIND_INTERNAL 0x697773766e65706fULL	/* openvswi */
+
+static __always_inline bool port_is_internal(enum sonde_access access, struct net_device *dev)
+{
+	const struct rtnl_link_ops *ops = SONDE_READ(access, dev, rtnl_link_ops);
+	__u64 kind = 0;
+
+	if (!ops || role_netns(access, dev) != path_netns)
+		return false;
+	SONDE_COPY(&kind, sizeof(kind), SONDE_READ(access, ops, kind));
+	return kind == KIND_INTERNAL;
+}
+
+/* of a device that is not named: the internal port, a tunnel's, or one to which a copy of the packet has gone */
+static __always_inline int backlog_do(void *ctx, enum sonde_access access, struct sk_buff *skb)
+{
+	struct net_device *dev = SONDE_READ(access, skb, dev);
+
+	if (!path_active || !(path_tunnels ? role_netns(access, dev) == path_netns : port_is_internal(access, dev)))
+		return 0;
+	return path_stage(ctx, access, skb, STAGE_backlog | PATH_IF_EDGE);
+}
+
+static __noinline int backlog_direct(void *ctx, struct sk_buff *skb)
+{
+	return backlog_do(ctx, SONDE_DIRECT, skb);
+}
+
 /* netif_receive_skb(skb) */
 static __always_inline int at_receive(void *ctx, const __u64 *args, enum sonde_access access)
 {
@@ -111,13 +138,26 @@ static __always_inline int at_receive(void *ctx, const __u64 *args, enum sonde_a
 			path_gap(access, skb, CELL_gap_in);
 		return 0;
 	}
-	return stage_backlog(ctx, access, skb);
+	return access == SONDE_DIRECT ? backlog_direct(ctx, skb) : backlog_do(ctx, access, skb);
 }
 
-/* netif_rx(skb) */
+static __noinline int port_in_direct(void *ctx, struct sk_buff *skb)
+{
+	return port_is_internal(SONDE_DIRECT, SONDE_READ(SONDE_DIRECT, skb, dev)) ?
+		       path_stage(ctx, SONDE_DIRECT, skb, STAGE_port_in | PATH_IF_EDGE) : 0;
+}
+
+/* netif_rx(skb): an internal port receives, or a veth or tunnel, which are none: a copy of the packet goes there */
 static __always_inline int at_port_in(void *ctx, const __u64 *args, enum sonde_access access)
 {
-	return stage_port_in(ctx, access, (struct sk_buff *)args[0]);
+	struct sk_buff *skb = (struct sk_buff *)args[0];
+
+	if (!path_active)
+		return 0;
+	if (access == SONDE_DIRECT)
+		return port_in_direct(ctx, skb);
+	return port_is_internal(access, SONDE_READ(access, skb, dev)) ?
+		       stage_probe(ctx, skb, STAGE_port_in | PATH_IF_EDGE) : 0;
 }
 
 /* enqueue_to_backlog(skb, cpu, qtail): the CPU is the one that RPS has chosen */
@@ -155,9 +195,10 @@ static __always_inline int at_nic(void *ctx, const __u64 *args, enum sonde_acces
 	__u64 *packet;
 	__u32 zero = 0;
 
-	if (path_role(access, SONDE_READ(access, skb, dev)) != ROLE_phy)
+	if (path_role(access, SONDE_READ(access, skb, dev)) == ROLE_phy)
+		path_stage_first(ctx, access, skb, STAGE_nic);
+	else if (!path_tunnels)
 		return 0;
-	path_stage_first(ctx, access, skb, STAGE_nic);
 	packet = bpf_map_lookup_elem(&gro_packets, &zero);
 	if (packet)
 		*packet = flight_key(access, skb);

@@ -1,45 +1,73 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* devices.c: the NICs and taps of a run, and the path that its words choose. */
+#include <bpf/bpf.h>
 #include <dirent.h>
 #include <errno.h>
 #include <net/if.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "abi/filter.h"
+#include "core/object.h"
 #include "engine.skel.h"
 #include "path/engine.h"
 #include "path/path.h"
+
+/* one more than programs compare one by one */
+static int more_add(struct path_run *state, const struct path_device *device)
+{
+	struct path_device *more = realloc(state->more_devices, (state->more_device_count + 1) * sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	more[state->more_device_count++] = *device;
+	state->more_devices = more;
+	return 0;
+}
+
+static const struct path_device *device_find(const struct run *run, unsigned int ifindex)
+{
+	const struct path_run *state = run->state;
+	const struct engine__rodata *rodata = PATH_RODATA(run);
+
+	for (unsigned int i = 0; i < rodata->path_device_count; i++) {
+		if (rodata->path_devices[i].ifindex == ifindex)
+			return &rodata->path_devices[i];
+	}
+	for (unsigned int i = 0; i < state->more_device_count; i++) {
+		if (state->more_devices[i].ifindex == ifindex)
+			return &state->more_devices[i];
+	}
+	return NULL;
+}
 
 static int device_add(struct run *run, const char *option, const char *name, __u32 role)
 {
 	struct engine__rodata *rodata = PATH_RODATA(run);
 	struct stat netns;
 	unsigned int ifindex = if_nametoindex(name);
+	const struct path_device *found = device_find(run, ifindex);
+	struct path_device device;
 
 	if (!ifindex) {
 		run_error(run, "--%s %s: no such device", option, name);
 		return -EINVAL;
 	}
-	for (unsigned int i = 0; i < rodata->path_device_count; i++) {
-		if (rodata->path_devices[i].ifindex != ifindex)
-			continue;
-		if (rodata->path_devices[i].role == role)
-			return 0;
+	if (found && found->role == role)
+		return 0;
+	if (found) {
 		run_error(run, "%s: cannot be --phy-interface and --vm-interface", name);
-		return -EINVAL;
-	}
-	if (rodata->path_device_count == PATH_DEVICES) {
-		run_error(run, "--%s: at most %d devices", option, PATH_DEVICES);
 		return -EINVAL;
 	}
 	if (stat("/proc/self/ns/net", &netns))
 		return -errno;
 	if (!rodata->path_netns)
 		rodata->path_netns = run->filter->set & FILTER_NETNS ? run->filter->netns : netns.st_ino;
-	rodata->path_devices[rodata->path_device_count++] = (struct path_device){
-		.ifindex = ifindex, .netns = netns.st_ino, .role = role
-	};
+	device = (struct path_device){ .ifindex = ifindex, .netns = netns.st_ino, .role = role };
+	if (rodata->path_device_count == PATH_DEVICES)
+		return more_add(run->state, &device);
+	rodata->path_devices[rodata->path_device_count++] = device;
 	return 0;
 }
 
@@ -180,6 +208,20 @@ static int devices_check(struct run *run)
 	return 0;
 }
 
+int devices_loaded(struct run *run)
+{
+	const struct path_run *state = run->state;
+	int map = object_map(run, "more_devices");
+
+	for (unsigned int i = 0; i < state->more_device_count; i++) {
+		int err = bpf_map_update_elem(map, &state->more_devices[i].ifindex, &state->more_devices[i], BPF_ANY);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 int devices_configure(struct run *run)
 {
 	const struct path_run *state = run->state;
@@ -191,5 +233,6 @@ int devices_configure(struct run *run)
 		err = list_each(run, "phy-interface", state->phy, phy_add);
 	if (!err)
 		err = list_each(run, "vm-interface", state->vm, vm_add);
+	PATH_RODATA(run)->path_devices_more = state->more_device_count;
 	return err;
 }

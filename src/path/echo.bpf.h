@@ -7,14 +7,22 @@
 #include "path/ledger.bpf.h"
 #include "path/trace.bpf.h"
 
+#define ECHO_IN_TUNNEL 1
+
+/* returns ECHO_IN_TUNNEL or 0 */
 static __always_inline int echo_key(enum sonde_access access, struct sk_buff *skb, bool request, __u64 *key)
 {
 	struct packet_place place;
 	struct packet_tags tags;
 
+	struct packet_tunnel tunnel;
+
 	packet_locate(access, skb, &place, &tags);
 	*key = identity_echo(&place, request);
-	return 0;
+	if (*key || !packet_descend(&place, &tunnel))
+		return 0;
+	*key = identity_echo(&place, request);
+	return *key ? ECHO_IN_TUNNEL : 0;
 }
 
 static __noinline int echo_key_direct(struct sk_buff *skb, bool request, __u64 *key)
@@ -58,13 +66,17 @@ static __always_inline void path_await(enum sonde_access access, struct sk_buff 
 /* path rtt: an echo reply comes in: the flight of its request goes on with this skb */
 static __always_inline bool path_reply(enum sonde_access access, struct sk_buff *skb, __u64 head)
 {
-	__u64 key = path_echo(access, skb, false);
 	struct path_slot waiting, slot;
+	__u64 key = 0;
+	int where;
 
+	where = access == SONDE_DIRECT ? echo_key_direct(skb, false, &key) : echo_key_probe(skb, false, &key);
 	if (!key || !flight_find(&waiting, key) || !flight_claim(&slot, head))
 		return false;
 	flight_copy(&slot, &waiting);
 	slot.flight->skb = (__u64)skb;
+	if (where == ECHO_IN_TUNNEL)
+		slot.flight->marks |= MARK_tunnel;
 	flight_free(&waiting);
 	return true;
 }

@@ -178,6 +178,9 @@ HOOK_TRACEPOINT(consume, consume_skb, at_consume)
 HOOK_TRACEPOINT(drop, kfree_skb, at_drop)
 HOOK_FUNCTION(coalesced, kfree_skb_partial, at_coalesced)
 
+/* __kfree_skb(skb): how TCP frees what it has used up itself, such as pure ACKs; without a tracepoint */
+HOOK_FUNCTION(freed, __kfree_skb, at_consume)
+
 /*
  * skb_attempt_defer_free(skb): since 5.18 how TCP is done with what was read, on 7.3 UDP too. On the CPU
  * where the skb was made it is freed without a tracepoint.

@@ -23,15 +23,29 @@ static const char *part_of(const struct path *path, const struct path_edge *edge
 	return edge->from == STAGE_driver ? "away" : "reply";
 }
 
-static void edges_add(struct run *run, const struct path_edge *edge, bool reply)
+static bool edge_wanted(const struct run *run, const struct path_edge *edge, bool reply)
+{
+	const struct path_run *state = run->state;
+	const uint32_t socket = 1U << STAGE_socket | 1U << STAGE_read;
+
+	if (edge->from == STAGE_tunnel || edge->to == STAGE_tunnel)
+		return reply || run->filter->set & FILTER_TUNNEL;
+	return state->socket || !(1U << edge->to & socket);
+}
+
+/* -E2BIG, said: a table of paths.c has more edges than there are cells */
+static int edges_add(struct run *run, const struct path_edge *edge, bool reply)
 {
 	struct path_run *state = run->state;
 	struct engine__rodata *rodata = PATH_RODATA(run);
-	const uint32_t socket = 1U << STAGE_socket | 1U << STAGE_read;
 
 	for (; edge->from; edge++) {
-		if (!state->socket && 1U << edge->to & socket)
+		if (!edge_wanted(run, edge, reply))
 			continue;
+		if (state->cells == PATH_CELLS) {
+			run_error(run, "path %s has more than %d edges", state->path->name, PATH_CELLS - CELL_EDGES);
+			return -E2BIG;
+		}
 		state->edges[state->edge_count++] = (struct path_edge_used){
 			edge->from, edge->to, state->cells, part_of(state->path, edge, reply)
 		};
@@ -41,13 +55,15 @@ static void edges_add(struct run *run, const struct path_edge *edge, bool reply)
 			rodata->path_edges[edge->to][edge->from] = state->cells++;
 		state->stages |= 1U << edge->from | 1U << edge->to;
 	}
+	return 0;
 }
 
-static void edges_set(struct run *run)
+static int edges_set(struct run *run)
 {
 	struct path_run *state = run->state;
 	struct engine__rodata *rodata = PATH_RODATA(run);
 	const struct path *path = state->path;
+	int err;
 
 	for (uint32_t i = 0; i < PATH_FINE; i++)
 		rodata->path_buckets_fine[i] = hist_index(i);
@@ -57,17 +73,21 @@ static void edges_set(struct run *run)
 	rodata->path_ends = state->socket ? path->ends_at_socket : path->ends;
 	state->cells = CELL_EDGES;
 	state->stages = path->begins;
-	edges_add(run, path->edges, false);
-	if (path->reply) {
+	err = edges_add(run, path->edges, false);
+	if (!err && path->reply) {
 		rodata->path_reply_begins = path->reply->begins;
 		rodata->path_reply_ends = path->reply->ends;
 		state->stages |= path->reply->begins;
-		edges_add(run, path->reply->edges, true);
+		err = edges_add(run, path->reply->edges, true);
 	}
+	if (err)
+		return err;
+	rodata->path_tunnels = !!(state->stages & 1U << STAGE_tunnel);
+	rodata->path_decap = rodata->path_tunnels && run->filter->set & FILTER_TUNNEL && !path->reply;
 	rodata->path_cells = state->cells;
 	for (uint32_t stage = 1; stage < STAGE_MAX; stage++) {
 		if (!path->reply && !rodata->cfg_metrics && !rodata->cfg_gaps)
-			rodata->path_flags[stage] |= FLAG_fast;
+			rodata->path_flags[stage] |= stage == STAGE_l4 && rodata->path_tunnels ? 0 : FLAG_fast;
 		if (rodata->path_ends & 1U << stage)
 			rodata->path_flags[stage] |= FLAG_ends;
 		if (rodata->cfg_details)
@@ -110,7 +130,9 @@ int path_configure(struct run *run)
 		return err;
 	if (!state->timeout_ns)
 		state->timeout_ns = DEFAULT_TIMEOUT_NS;
-	edges_set(run);
+	err = edges_set(run);
+	if (err)
+		return err;
 	sizes_set(run);
 	state->total = calloc(state->cells, sizeof(*state->total));
 	state->interval = calloc(state->cells, sizeof(*state->interval));
@@ -130,6 +152,10 @@ int path_loaded(struct run *run)
 {
 	struct path_run *state = run->state;
 
+	if (devices_loaded(run)) {
+		run_error(run, "cannot write the table of devices: %s", strerror(errno));
+		return -EIO;
+	}
 	state->cpus = map_share(run, "cpus", state->cpu_count * state->cpu_size);
 	state->buckets = map_share(run, "buckets", state->bucket_count * sizeof(struct path_bucket));
 	state->traces = map_share(run, "traces",
@@ -211,6 +237,7 @@ static void cell_take(struct path_run *state, uint32_t cell)
 		struct path_cpu *counts = cpu < state->cpu_count ? cpu_counts(state, cpu) : state->swept;
 		struct sonde_hist *hist = &counts->cells[cell];
 		uint64_t cpu_max = __atomic_exchange_n(&hist->max, 0, __ATOMIC_SEQ_CST);
+		uint64_t met = __atomic_exchange_n(&hist->count, 0, __ATOMIC_SEQ_CST);
 
 		interval->sum += hist->sum;
 		for (int i = 0; i < HIST_BUCKETS; i++)
@@ -252,5 +279,6 @@ void path_finish(struct run *run)
 	free(state->total);
 	free(state->interval);
 	free(state->swept);
+	free(state->more_devices);
 	flows_finish(run);
 }

@@ -9,6 +9,8 @@
 
 /** devices_configure: which path, and its devices into the rodata. Returns 0 or -EINVAL, said. */
 int devices_configure(struct run *run);
+/** devices_loaded: those that have no place in the rodata into their map. As tool.loaded. */
+int devices_loaded(struct run *run);
 
 /** What a CPU has counted, as the kernel has it. */
 static inline struct path_cpu *cpu_counts(const struct path_run *state, int cpu)

@@ -54,6 +54,8 @@ const struct hook_row path_hooks[] = {
 	{ "read_copy", true, stage_wanted, "applications that read", STAGE_read },
 	{ "coalesced", true, stage_wanted,
 	  "TCP segments that become a part of the one before: they time out", STAGE_read },
+	{ "freed", true, stage_wanted,
+	  "what TCP uses up itself, as pure ACKs: it times out", STAGE_read },
 	{ "fragment", true, stage_wanted,
 	  "fragments that are put together: they count as dropped or consumed", STAGE_ip },
 	{ "depth", true, depth_wanted, "how long the backlog is", STAGE_port_in,

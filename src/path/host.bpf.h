@@ -49,7 +49,15 @@ static __noinline int out_claim_probe(struct sk_buff *skb, __u64 key)
 	return 0;
 }
 
-static __always_inline int out_do(enum sonde_access access, struct sk_buff *skb, struct net *net)
+/* the skb that is about to be sent is known: it has a tunnel's header in front of it now */
+static __always_inline bool out_is_outer(const struct path_flight *flight, struct sk_buff *skb)
+{
+	__u32 from = flight->stage;
+
+	return flight->skb == (__u64)skb && from < STAGE_MAX && path_edges[STAGE_encap][from];
+}
+
+static __always_inline int out_do(void *ctx, enum sonde_access access, struct sk_buff *skb, struct net *net)
 {
 	__u64 key = flight_key(access, skb);
 	struct path_slot slot = {};
@@ -58,9 +66,13 @@ static __always_inline int out_do(enum sonde_access access, struct sk_buff *skb,
 	if (path_active) {
 		set = flight_set(key);
 		slot.bucket = bpf_map_lookup_elem(&buckets, &set);
-		if (slot.bucket && key && flight_way(&slot, set, key))
+		if (slot.bucket && key && flight_way(&slot, set, key)) {
+			if (out_is_outer(slot.flight, skb))
+				return access == SONDE_DIRECT ? stage_direct(ctx, skb, STAGE_encap) :
+								stage_probe(ctx, skb, STAGE_encap);
 			/* a clone, such as the original of a packet that TCP sends again */
 			flight_end(&slot, FATE_replaced);
+		}
 	}
 	if (!path_out_wanted(access, skb, key) || !path_at_home(access, net) ||
 	    (path_reply_begins && !path_echo(access, skb, true)))
@@ -80,9 +92,9 @@ static __always_inline int out_do(enum sonde_access access, struct sk_buff *skb,
 	return 0;
 }
 
-static __noinline int out_probe(struct sk_buff *skb, struct net *net)
+static __noinline int out_probe(void *ctx, struct sk_buff *skb, struct net *net)
 {
-	return out_do(SONDE_PROBE, skb, net);
+	return out_do(ctx, SONDE_PROBE, skb, net);
 }
 
 /* __ip_local_out(net, sk, skb) */
@@ -93,15 +105,21 @@ static __always_inline int at_out4(void *ctx, const __u64 *args, enum sonde_acce
 
 	if (!path_open)
 		return 0;
-	return access == SONDE_DIRECT ? out_do(access, skb, net) : out_probe(skb, net);
+	return access == SONDE_DIRECT ? out_do(ctx, access, skb, net) : out_probe(ctx, skb, net);
 }
 
 /* __ip6_local_out(net, sk, skb), ip6_output(net, sk, skb): TCP over IPv6 calls only the second one */
 static __always_inline int at_out(void *ctx, const __u64 *args, enum sonde_access access)
 {
+	struct sk_buff *skb = (struct sk_buff *)args[2];
+	struct path_slot slot;
+
+	if (path_active && flight_find(&slot, flight_key(access, skb)) && out_is_outer(slot.flight, skb))
+		return access == SONDE_DIRECT ? stage_direct(ctx, skb, STAGE_encap) :
+						stage_probe(ctx, skb, STAGE_encap);
 	if (!path_at_home(access, (struct net *)args[0]))
 		return 0;
-	return path_stage_first(ctx, access, (struct sk_buff *)args[2], STAGE_out);
+	return path_stage_first(ctx, access, skb, STAGE_out);
 }
 
 HOOK_FUNCTION(out4, __ip_local_out, at_out4)
@@ -115,8 +133,8 @@ static __always_inline int at_out_late(void *ctx, const __u64 *args, enum sonde_
 
 	if (SONDE_READ(access, skb, skb_iif) || !path_at_home(access, (struct net *)args[0]))
 		return 0;
-	if (path_active && flight_find(&slot, flight_key(access, skb)) && slot.flight->stage == STAGE_out &&
-	    slot.flight->skb == (__u64)skb)
+	if (path_active && flight_find(&slot, flight_key(access, skb)) && slot.flight->skb == (__u64)skb &&
+	    (slot.flight->stage == STAGE_out || slot.flight->stage == STAGE_encap))
 		return 0;
 	return path_stage_first(ctx, access, skb, STAGE_out);
 }

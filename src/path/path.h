@@ -56,6 +56,10 @@ struct path_run {
 	const char *phy, *vm;
 	uint64_t threshold_ns, timeout_ns;
 	uint32_t socket, in_flight;
+	struct path_device *more_devices; /* [more_device_count]: those behind the first PATH_DEVICES */
+	uint32_t more_device_count;
+	bool guests; /* vhost's threads are on the path */
+	uint32_t ticks;
 	uint32_t stages; /* of the path, a bit each */
 	uint32_t cells; /* in use */
 	struct path_edge_used edges[PATH_CELLS];

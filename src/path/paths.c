@@ -10,6 +10,7 @@ const struct path_stage_row path_stages[STAGE_MAX] = {
 	[STAGE_tun] = { "tun", "tun send" },
 	[STAGE_tap_in] = { "tap_in", "tap receive" },
 	[STAGE_out] = { "out", "IP output" },
+	[STAGE_encap] = { "encap", "IP output of tunnel" },
 	[STAGE_port_out] = { "port_out", "internal port xmit" },
 	[STAGE_nic] = { "nic", "NIC receive (GRO)" },
 	[STAGE_receive] = { "receive", "stack receive" },
@@ -18,12 +19,13 @@ const struct path_stage_row path_stages[STAGE_MAX] = {
 	[STAGE_back] = { "back", "back from upcall" },
 	[STAGE_actions] = { "actions", "OVS actions" },
 	[STAGE_conntrack] = { "conntrack", "OVS conntrack" },
-	[STAGE_again] = { "again", "OVS actions (recirculated)" },
+	[STAGE_again] = { "again", "OVS actions again" },
 	[STAGE_forward] = { "forward", "IP forward" },
 	[STAGE_port_in] = { "port_in", "OVS send to internal port" },
 	[STAGE_backlog] = { "backlog", "out of backlog" },
 	[STAGE_ip] = { "ip", "IP receive" },
 	[STAGE_l4] = { "l4", "TCP/UDP/ICMP" },
+	[STAGE_tunnel] = { "tunnel", "tunnel receive" },
 	[STAGE_socket] = { "socket", "socket queue" },
 	[STAGE_read] = { "read", "read by application" },
 	[STAGE_qdisc] = { "qdisc", "OVS/IP send, qdisc" },
@@ -40,6 +42,7 @@ const struct path_stage_row path_stages[STAGE_MAX] = {
 #define OVS_EDGES                                                                                  \
 	{ STAGE_ovs, STAGE_actions }, { STAGE_ovs, STAGE_upcall }, { STAGE_upcall, STAGE_back },   \
 	{ STAGE_back, STAGE_actions }, { STAGE_actions, STAGE_conntrack },                         \
+	{ STAGE_conntrack, STAGE_conntrack },                                                      \
 	{ STAGE_conntrack, STAGE_again }, { STAGE_actions, STAGE_again },                          \
 	{ STAGE_again, STAGE_again }, { STAGE_again, STAGE_conntrack },                            \
 	{ STAGE_conntrack, STAGE_upcall }, { STAGE_again, STAGE_upcall },                          \
@@ -47,6 +50,19 @@ const struct path_stage_row path_stages[STAGE_MAX] = {
 
 /* Open vSwitch sends to a stage */
 #define OVS_SENDS(to) { STAGE_actions, to }, { STAGE_again, to }, { STAGE_conntrack, to }
+
+/*
+ * A tunnel, by Open vSwitch's port or a device of its own: the packet goes through IP output once more, and there
+ * perhaps through the internal port of another bridge.
+ */
+#define ENCAP                                                                                      \
+	OVS_SENDS(STAGE_encap), { STAGE_port_out, STAGE_encap }, { STAGE_encap, STAGE_port_out },  \
+	{ STAGE_encap, STAGE_qdisc }, { STAGE_ovs, STAGE_again }
+
+/* with --inner or --vni: what was in the outer packet goes on from UDP's tunnel, in a softirq of its own */
+#define DECAP                                                                                      \
+	{ STAGE_ip, STAGE_tunnel }, { STAGE_tunnel, STAGE_backlog }, { STAGE_backlog, STAGE_ovs }, \
+	{ STAGE_ovs, STAGE_again }
 
 #define NIC_IN { STAGE_nic, STAGE_receive }, { STAGE_receive, STAGE_ovs }
 #define NIC_OUT                                                                                    \
@@ -65,12 +81,12 @@ static const struct path_edge host_tx[] = {
 	{ STAGE_out, STAGE_port_out }, { STAGE_port_out, STAGE_ovs }, OVS_EDGES,
 	OVS_SENDS(STAGE_qdisc), { STAGE_out, STAGE_qdisc },
 	/* without Open vSwitch: a bond or VLAN device above the NIC */
-	{ STAGE_port_out, STAGE_qdisc }, NIC_OUT, EDGES_END,
+	{ STAGE_port_out, STAGE_qdisc }, ENCAP, NIC_OUT, EDGES_END,
 };
 
 static const struct path_edge host_rx[] = {
 	NIC_IN, OVS_EDGES, OVS_SENDS(STAGE_port_in), { STAGE_port_in, STAGE_backlog },
-	{ STAGE_backlog, STAGE_ip }, { STAGE_receive, STAGE_ip }, { STAGE_ip, STAGE_l4 },
+	{ STAGE_backlog, STAGE_ip }, { STAGE_receive, STAGE_ip }, DECAP, { STAGE_ip, STAGE_l4 },
 	{ STAGE_l4, STAGE_socket }, { STAGE_socket, STAGE_read }, { STAGE_l4, STAGE_read },
 	EDGES_END,
 };
@@ -97,7 +113,7 @@ static const struct path_edge forward[] = {
 
 static const struct path_edge host_reply[] = {
 	AWAY, NIC_IN, OVS_EDGES, OVS_SENDS(STAGE_port_in), { STAGE_port_in, STAGE_backlog },
-	{ STAGE_backlog, STAGE_ip }, { STAGE_receive, STAGE_ip }, { STAGE_ip, STAGE_l4 },
+	{ STAGE_backlog, STAGE_ip }, { STAGE_receive, STAGE_ip }, DECAP, { STAGE_ip, STAGE_l4 },
 	EDGES_END,
 };
 

@@ -17,6 +17,9 @@ const volatile __u32 path_reply_begins = 0, path_reply_ends = 0;
 const volatile __u8 path_reply_edges[STAGE_MAX][STAGE_MAX] = {};
 const volatile struct path_device path_devices[PATH_DEVICES] = {};
 const volatile __u32 path_device_count = 0;
+const volatile __u32 path_devices_more = 0;	/* how many there are in more_devices */
+const volatile __u32 path_tunnels = 0;	/* the path has a STAGE_tunnel, behind which there is GRO again */
+const volatile __u32 path_decap = 0;	/* what begins is in a tunnel, and goes on behind it */
 const volatile __u32 path_netns = 0;	/* whose IP output begins path host-tx */
 const volatile __u32 path_set_mask = 0;	/* sets of flights less one */
 

@@ -11,6 +11,27 @@
 /* added to a stage: it counts only where the path has an edge to it; its hook fires for other devices too */
 #define PATH_IF_EDGE 0x100
 
+/*
+ * The stage has an skb that is not the flight's, in the same memory. A clone is the packet, too, and may go on in its
+ * place, but not where each receiver is given one, nor out of a queue; any other skb is another packet, and the end
+ * of ours was not seen.
+ */
+static __always_inline bool path_takes(enum sonde_access access, struct sk_buff *skb, struct path_slot *slot, __u32 stage)
+{
+	struct path_cpu *here;
+
+	if (!SONDE_READ_BITS(access, skb, cloned)) {
+		flight_end(slot, FATE_replaced);
+		return false;
+	}
+	if (stage != STAGE_socket && stage != STAGE_read && stage != STAGE_backlog)
+		return true;
+	here = path_here();
+	if (here)
+		__sync_fetch_and_add(&here->counts.copies, 1);
+	return false;
+}
+
 /* the stage itself, for a packet that is in flight */
 static __always_inline void path_step(void *ctx, enum sonde_access access, struct sk_buff *skb,
 				      struct path_slot *slot, __u32 where)
@@ -20,8 +41,13 @@ static __always_inline void path_step(void *ctx, enum sonde_access access, struc
 
 	if (stage >= STAGE_MAX)
 		return;
+	/* none: it was put together from fragments */
+	if (flight->skb != (__u64)skb && flight->skb && !path_takes(access, skb, slot, stage))
+		return;
 	if (stage == STAGE_actions && flight->seen & 1U << STAGE_actions)
 		stage = STAGE_again;
+	if (stage == STAGE_l4 && flight->marks & MARK_tunnel && !(flight->seen & 1U << STAGE_tunnel))
+		stage = STAGE_tunnel;
 	from = flight->stage;
 	if (from >= STAGE_MAX)
 		return;
@@ -74,6 +100,53 @@ static __always_inline bool path_wanted(enum sonde_access access, struct sk_buff
 	return !flt.set || (access == SONDE_DIRECT ? wanted_direct(skb) : wanted_probe(skb));
 }
 
+/*
+ * --inner and --vni for an outer packet that is about to be sent: as filter_tunnel(), but its header has no length yet,
+ * and skb->protocol is what the inner packet has.
+ */
+static __always_inline bool outer_pass(enum sonde_access access, struct sk_buff *skb)
+{
+	const __u32 set = flt.set;
+	struct packet_tunnel tunnel;
+	struct packet_place place;
+	struct packet_tags tags;
+	struct wire_udp udp;
+	struct wire_eth eth;
+	union wire_l3 wire;
+	__u32 offset;
+
+	packet_ask(access, skb, &place);
+	place.type = packet_guess(&place);
+	if (place.type == PACKET_IP4) {
+		if (packet_ip4(&place.cursor, place.l3, &wire.ip4) || wire.ip4.protocol != PACKET_UDP)
+			return false;
+		offset = place.l3 + (wire.ip4.version_ihl & 15) * 4;
+	} else {
+		if (packet_ip6(&place.cursor, place.l3, &wire.ip6) || wire.ip6.next != PACKET_UDP)
+			return false;
+		offset = place.l3 + sizeof(wire.ip6);
+	}
+	if (packet_load(&place.cursor, offset, &udp, sizeof(udp)))
+		return false;
+	packet_find_tunnel(&place.cursor, offset + sizeof(udp), bpf_ntohs(udp.dst_port), &tunnel);
+	if (tunnel.kind == SONDE_NO_TUNNEL || (set & FILTER_VNI && tunnel.vni != flt.vni))
+		return false;
+	if (set & FILTER_HEADERS && !(set & FILTER_INNER) && !filter_headers(set, &place.cursor, place.l3, place.type))
+		return false;
+	packet_enter_tunnel(&tunnel, &place, &tags, &eth);
+	return !(set & FILTER_INNER) || filter_headers(set, &place.cursor, place.l3, place.type);
+}
+
+static __noinline int outer_direct(struct sk_buff *skb)
+{
+	return sonde_forget(outer_pass(SONDE_DIRECT, skb));
+}
+
+static __noinline int outer_probe(struct sk_buff *skb)
+{
+	return sonde_forget(outer_pass(SONDE_PROBE, skb));
+}
+
 /* of what this host is about to send the header is not complete: see filter_unfinished() */
 static __always_inline bool path_out_wanted(enum sonde_access access, struct sk_buff *skb, __u64 head)
 {
@@ -81,7 +154,8 @@ static __always_inline bool path_out_wanted(enum sonde_access access, struct sk_
 
 	if (!set)
 		return true;
-	/* what a tunnel carries is found by the long way, which needs no length there */
+	if (set & FILTER_TUNNEL && !(set & (FILTER_VLAN | FILTER_DEVICE | FILTER_NETNS)))
+		return access == SONDE_DIRECT ? outer_direct(skb) : outer_probe(skb);
 	if (set & (FILTER_TUNNEL | FILTER_VLAN | FILTER_DEVICE))
 		return access == SONDE_DIRECT ? wanted_direct(skb) : wanted_probe(skb);
 	return filter_unfinished(access, skb, set, head);
@@ -99,7 +173,7 @@ static __always_inline void flight_begin(enum sonde_access access, struct sk_buf
 	flight->skb = (__u64)skb;
 	flight->seen = 1U << stage;
 	flight->upcalled = 0;
-	flight->marks = 0;
+	flight->marks = path_decap ? MARK_tunnel : 0;
 	flight->hops = 0;
 	flight_hop(flight, slot->index, access, skb, stage, CELL_none, bpf_ktime_get_ns());
 	flight->first = flight->last;
@@ -172,7 +246,8 @@ static __always_inline int stage_fast(void *ctx, struct sk_buff *skb, __u32 wher
 	from = flight->stage;
 	seen = flight->seen;
 	at = flight->hops;
-	if (!(flags & FLAG_fast) || (stage == STAGE_actions && seen & 1U << STAGE_actions) || at >= PATH_HOPS)
+	if (!(flags & FLAG_fast) || flight->skb != (__u64)skb ||
+	    (stage == STAGE_actions && seen & 1U << STAGE_actions) || at >= PATH_HOPS)
 		goto slow;
 	/* as in path_add() */
 	asm volatile("if %[from] < %[end] goto +1\n\t%[from] = 0" : [from] "+r"(from) : [end] "i"(STAGE_MAX));
@@ -184,7 +259,6 @@ static __always_inline int stage_fast(void *ctx, struct sk_buff *skb, __u32 wher
 	}
 	now = bpf_ktime_get_ns();
 	flight->seen = seen | 1U << stage;
-	flight->skb = (__u64)skb;
 	flight->last = now;
 	flight->stage = stage;
 	asm volatile("%[at] &= %[end]" : [at] "+r"(at) : [end] "i"(PATH_HOPS - 1));
@@ -239,7 +313,7 @@ static __always_inline bool path_out6_refused(__u32 stage)
 	return stage == STAGE_out && !(set & FILTER_TUNNEL) && set & (FILTER_IP4 | FILTER_ARP);
 }
 
-/* a stage that begins the path, unless the packet has begun at an earlier one */
+/* a stage that begins the path, unless the packet has begun at an earlier one. Returns 1 if it may begin here. */
 static __always_inline int first_do(void *ctx, enum sonde_access access, struct sk_buff *skb, __u32 stage)
 {
 	__u64 key = flight_key(access, skb);
@@ -261,10 +335,7 @@ static __always_inline int first_do(void *ctx, enum sonde_access access, struct 
 			path_step(ctx, access, skb, &slot, stage);
 		return 0;
 	}
-	if (path_open && path_begins & 1U << stage && !path_out6_refused(stage) && path_wanted(access, skb) &&
-	    (!path_reply_begins || path_echo(access, skb, true)))
-		path_begin(access, skb, key, stage);
-	return 0;
+	return path_open && path_begins & 1U << stage && !path_out6_refused(stage);
 }
 
 static __noinline int first_direct(void *ctx, struct sk_buff *skb, __u32 stage)
@@ -277,9 +348,26 @@ static __noinline int first_probe(void *ctx, struct sk_buff *skb, __u32 stage)
 	return first_do(ctx, SONDE_PROBE, skb, stage);
 }
 
+static __noinline int begin_direct(struct sk_buff *skb, __u32 stage)
+{
+	path_begin(SONDE_DIRECT, skb, flight_key(SONDE_DIRECT, skb), stage);
+	return 0;
+}
+
+static __noinline int begin_probe(struct sk_buff *skb, __u32 stage)
+{
+	path_begin(SONDE_PROBE, skb, flight_key(SONDE_PROBE, skb), stage);
+	return 0;
+}
+
+/* one after the other, not one inside the other: that would need more stack than a program may have */
 static __always_inline int path_stage_first(void *ctx, enum sonde_access access, struct sk_buff *skb, __u32 stage)
 {
-	return access == SONDE_DIRECT ? first_direct(ctx, skb, stage) : first_probe(ctx, skb, stage);
+	if (!(access == SONDE_DIRECT ? first_direct(ctx, skb, stage) : first_probe(ctx, skb, stage)))
+		return 0;
+	if (!path_wanted(access, skb) || (path_reply_begins && !path_echo(access, skb, true)))
+		return 0;
+	return access == SONDE_DIRECT ? begin_direct(skb, stage) : begin_probe(skb, stage);
 }
 
 #endif

@@ -17,6 +17,7 @@ static __noinline int identity_probe(struct sk_buff *skb, struct identity *ident
 
 	packet_locate(SONDE_PROBE, skb, &place, &tags);
 	identity_of(&place, IDENTITY_PAYLOAD, identity);
+	identity->whole = !SONDE_READ(SONDE_PROBE, skb, data_len);
 	return 0;
 }
 
@@ -48,52 +49,54 @@ static __always_inline bool flight_find_look(struct path_slot *slot, const struc
 	return false;
 }
 
-/* a way for a packet that goes to ovs-vswitchd; more than one can have the same key */
-static __always_inline bool flight_claim_look(struct path_slot *slot, __u64 key)
+/* a way for a packet that goes to ovs-vswitchd; more than one can have the same key. Returns what becomes of it if not. */
+static __always_inline enum path_fate flight_claim_look(struct path_slot *slot, __u64 key)
 {
 	__u32 set = flight_set(key);
+	struct path_bucket *bucket = bpf_map_lookup_elem(&buckets, &set);
 
-	slot->bucket = bpf_map_lookup_elem(&buckets, &set);
-	if (!slot->bucket || !flight_way(slot, set, 0))
-		return false;
+	slot->bucket = bucket;
+	if (!bucket)
+		return FATE_evicted;
+	if (!flight_way(slot, set, 0))
+		/* headers alone, since the payload is not at hand, tell no more than so many packets apart */
+		return bucket->key[0] == key && bucket->key[1] == key && bucket->key[2] == key &&
+		       bucket->key[3] == key ? FATE_ambiguous : FATE_evicted;
 	*slot->key = key;
-	return true;
+	return FATE_none;
 }
 
 /*
  * A flight goes on under the looks of its packet. Called by numbers, as flight_count() and for the same reason; that
- * the packet is then read by helper calls is nothing beside an upcall.
+ * the packet is then read by helper calls is nothing beside an upcall. Returns FATE_none, or what becomes of it if it cannot.
  */
 __noinline int flight_up(__u32 index, __u64 skb)
 {
 	struct path_slot slot, there;
 	struct identity identity;
+	enum path_fate fate;
 
 	if (!flight_at(&slot, index))
-		return 0;
+		return FATE_none;
 	identity_probe((struct sk_buff *)skb, &identity);
-	if (!identity.headers) {
-		flight_end(&slot, FATE_unreadable);
-		return 0;
-	}
+	if (!identity.headers)
+		return FATE_unreadable;
 	if (flight_find_look(&there, &identity)) {
 		/* 127 equal ones at once are as good as more */
 		if ((there.flight->upcalled & ~UPCALL_AMBIGUOUS) < UPCALL_AMBIGUOUS - 1)
 			there.flight->upcalled++;
 		there.flight->upcalled |= UPCALL_AMBIGUOUS;
-		flight_end(&slot, FATE_ambiguous);
-		return 0;
+		return FATE_ambiguous;
 	}
-	if (!flight_claim_look(&there, identity_key(&identity))) {
-		flight_end(&slot, FATE_evicted);
-		return 0;
-	}
+	fate = flight_claim_look(&there, identity_key(&identity));
+	if (fate)
+		return fate;
 	flight_copy(&there, &slot);
 	there.flight->skb = identity.payload;
 	there.flight->payload = identity.length;
 	there.flight->upcalled = 1;
 	flight_free(&slot);
-	return 0;
+	return FATE_none;
 }
 
 #define UPCALL_MISS 1	/* OVS_PACKET_CMD_MISS */
@@ -104,6 +107,7 @@ __noinline int flight_up(__u32 index, __u64 skb)
  */
 static __always_inline int upcall_do(void *ctx, enum sonde_access access, struct sk_buff *skb, struct dp_upcall_info *info)
 {
+	struct path_end end = {};
 	struct path_slot slot;
 
 	if (!path_active || !flight_find(&slot, flight_key(access, skb)))
@@ -115,7 +119,9 @@ static __always_inline int upcall_do(void *ctx, enum sonde_access access, struct
 		return 0;
 	}
 	path_step(ctx, access, skb, &slot, STAGE_upcall);
-	flight_up(slot.index, sonde_address_of(skb));
+	end.fate = flight_up(slot.index, sonde_address_of(skb));
+	if (end.fate)
+		path_lose(ctx, access, skb, &slot, &end);
 	return 0;
 }
 
@@ -152,6 +158,7 @@ static __noinline int frame_identity(struct sk_buff *skb, __u32 payload, struct 
 	identity->headers = 0;
 	if (packet_read_frame(&frame, &eth))
 		identity_of(&frame.place, payload, identity);
+	identity->whole = payload == IDENTITY_PAYLOAD && !SONDE_READ(SONDE_PROBE, skb, data_len);
 	return 0;
 }
 
@@ -200,6 +207,7 @@ __noinline int flight_back(__u64 address)
 	if (!flight_claim(&slot, flight_key(SONDE_PROBE, skb)))
 		return 0;
 	flight_copy(&slot, &there);
+	slot.flight->skb = address;
 	flight_free(&there);
 	return 1;
 }
@@ -216,22 +224,29 @@ static __always_inline int at_back(void *ctx, const __u64 *args, enum sonde_acce
 
 HOOK_FUNCTION(back, ovs_flow_key_extract_userspace, at_back)
 
-/* returns not 0 when ovs-vswitchd cannot be asked: its socket is full, or nobody listens */
-/* as flight_up() */
-__noinline int flight_lost(__u64 skb)
+/* as flight_up(): which flight is that of a packet in ovs-vswitchd. Returns its index and one, or 0. */
+__noinline int flight_of_look(__u64 skb)
 {
 	struct identity identity;
 	struct path_slot slot;
 
 	identity_probe((struct sk_buff *)skb, &identity);
-	if (identity.headers && flight_find_look(&slot, &identity))
-		flight_end(&slot, FATE_upcall_lost);
-	return 0;
+	return identity.headers && flight_find_look(&slot, &identity) ? slot.index + 1 : 0;
 }
 
+/* queue_userspace_packet() returns not 0 when ovs-vswitchd cannot be asked: its socket is full, or nobody listens */
 SEC("fexit/queue_userspace_packet") int upcall_lost__fx__queue_userspace_packet(__u64 *ctx)
 {
-	return path_active && (int)ctx[5] ? flight_lost(sonde_address_of((void *)ctx[1])) : 0;
+	const struct path_end end = { .fate = FATE_upcall_lost };
+	struct path_slot slot;
+	__u32 index;
+
+	if (!path_active || !(int)ctx[5])
+		return 0;
+	index = flight_of_look(sonde_address_of((void *)ctx[1]));
+	if (index && flight_at(&slot, index - 1))
+		path_lose(ctx, SONDE_PROBE, (struct sk_buff *)ctx[1], &slot, &end);
+	return 0;
 }
 
 #endif

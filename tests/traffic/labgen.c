@@ -798,24 +798,29 @@ static int run_tcp(void)
 	static struct frame request;
 	static uint8_t answer[FRAME_MAX];
 	unsigned long opened, answered = 0;
+	uint64_t longest = 0;
 
 	for (opened = 0; opened < opt.count && !stopping; opened++) {
 		int fd = open_sender(SOCK_STREAM);
 		struct sockaddr_storage to;
 		socklen_t length = socket_address(&opt.dst, opt.dport, &to);
+		uint64_t start, took;
 
 		pace(opened);
 		wait_at_most(fd, TCP_TIMEOUT_S);
+		start = wall_ns();
 		if (connect(fd, (void *)&to, length))
 			die("connection %lu: %s", opened, strerror(errno));
 		request.length = 0;
 		put_payload(&request, opened, opt.size);
 		if (write_all(fd, request.bytes, opt.size) && read_all(fd, answer, opt.size))
 			answered += !memcmp(request.bytes, answer, opt.size);
+		took = wall_ns() - start;
+		longest = took > longest ? took : longest;
 		close(fd);
 	}
-	printf("{\"sent\":%lu,\"answered\":%lu}\n", opened,
-	       answered);
+	printf("{\"sent\":%lu,\"answered\":%lu,\"longest_ns\":%llu}\n", opened, answered,
+	       (unsigned long long)longest);
 	return answered != opened;
 }
 
