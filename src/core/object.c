@@ -15,6 +15,7 @@
 #include "core/object.h"
 
 #define RING_BYTES (4U << 20)
+#define RING_BYTES_UNSET 4096 /* as in bpf/event.bpf.h */
 
 /* libbpf's own words: kept for the one sentence that a failed load prints, shown in full by --verbose */
 static const struct run *libbpf_run;
@@ -353,7 +354,9 @@ static void buffers_set(struct run *run, struct sonde_facts *facts)
 	bpf_map__set_autocreate(ring, !facts->perf_buffer);
 	bpf_map__set_autocreate(perf, facts->perf_buffer);
 	bpf_map__set_autocreate(scratch, facts->perf_buffer);
-	bpf_map__set_max_entries(ring, RING_BYTES);
+	/* a tool may have set it */
+	if (bpf_map__max_entries(ring) == RING_BYTES_UNSET)
+		bpf_map__set_max_entries(ring, RING_BYTES);
 }
 
 int object_load(struct run *run)

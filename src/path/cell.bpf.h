@@ -39,9 +39,21 @@ static __always_inline __u32 path_bucket_of(__u64 ns)
 }
 
 /*
+ * A maximum of this CPU's. A softirq may come after the comparison and before the store, and its larger value be
+ * lost: then it has put that into second, too, where ours is the smaller one. Without an atomic operation, which
+ * kernels have since 5.12.
+ */
+static __always_inline void path_max(volatile __u64 *max, volatile __u64 *second, __u64 value)
+{
+	*max = value;
+	if (value > *second)
+		*second = value;
+}
+
+/*
  * The bound is in assembler because the compiler compares one copy of a number and uses another, of which
  * the verifier then knows nothing. The cells end where the map's element ends. How many values there are
- * user space sums up from the buckets.
+ * user space sums up from the buckets; the word for it holds a maximum, see path_max().
  */
 static __always_inline void path_add(struct path_cpu *here, __u64 cell, __u64 ns)
 {
@@ -53,7 +65,7 @@ static __always_inline void path_add(struct path_cpu *here, __u64 cell, __u64 ns
 	hist = &here->cells[cell];
 	__sync_fetch_and_add(&hist->sum, ns);
 	if (ns > hist->max)
-		hist->max = ns;
+		path_max(&hist->max, &hist->count, ns);
 	bucket = path_bucket_of(ns);
 	asm volatile("if %[bucket] < %[end] goto +1\n\t%[bucket] = 0" : [bucket] "+r"(bucket) : [end] "i"(HIST_BUCKETS));
 	__sync_fetch_and_add(&hist->buckets[bucket], 1);

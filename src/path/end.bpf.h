@@ -15,7 +15,7 @@ struct {
 
 /* flights by skb, between entry and exit of a function that gives the skb another head */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
 	__type(key, __u64);
 	__type(value, __u64);
@@ -31,8 +31,8 @@ SEC("fentry/pskb_expand_head") int move__fe__pskb_expand_head(__u64 *ctx)
 	if (!path_active)
 		return 0;
 	key = flight_key(SONDE_DIRECT, skb);
-	if (flight_find(&slot, key) && slot.flight->skb == id)
-		bpf_map_update_elem(&moves, &id, &key, BPF_ANY);
+	if (flight_find(&slot, key) && slot.flight->skb == id && bpf_map_update_elem(&moves, &id, &key, BPF_ANY))
+		loss_add(LOSS_moves);
 	return 0;
 }
 

@@ -13,6 +13,12 @@
 #define DEFAULT_TIMEOUT_NS 5000000000ULL
 #define DEFAULT_IN_FLIGHT 65536
 
+#define PATH_KICKS 4096
+#define PATH_GAPS 16384
+/* with the tables of packets in flight less than 32 MB */
+#define RING_BYTES (2U << 20)
+#define RING_BYTES_NONE 8192
+
 /* which part of path rtt an edge belongs to */
 static const char *part_of(const struct path *path, const struct path_edge *edge, bool reply)
 {
@@ -94,6 +100,26 @@ static int edges_set(struct run *run)
 			rodata->path_flags[stage] |= FLAG_details;
 	}
 	state->cpu_size = sizeof(struct path_counts) + state->cells * sizeof(struct sonde_hist);
+	return 0;
+}
+
+static void map_size(struct run *run, const char *name, uint32_t entries)
+{
+	bpf_map__set_max_entries(bpf_object__find_map_by_name(run->object, name), entries);
+}
+
+/* tables that only some runs need have one element in the others */
+static void tables_set(struct run *run)
+{
+	struct path_run *state = run->state;
+	const struct engine__rodata *rodata = PATH_RODATA(run);
+
+	state->guests = state->stages & (1U << STAGE_tap_in | 1U << STAGE_vhost);
+	map_size(run, "workers", state->guests ? PATH_WORKERS : 1);
+	map_size(run, "kicks", state->guests ? PATH_KICKS : 1);
+	map_size(run, "gaps", rodata->cfg_gaps ? PATH_GAPS : 1);
+	map_size(run, "more_devices", state->more_device_count ? state->more_device_count : 1);
+	map_size(run, "events", rodata->cfg_details ? RING_BYTES : RING_BYTES_NONE);
 }
 
 static void sizes_set(struct run *run)
@@ -107,16 +133,12 @@ static void sizes_set(struct run *run)
 		state->bucket_count *= 2;
 	rodata->path_set_mask = state->bucket_count - 1;
 	state->cpu_count = libbpf_num_possible_cpus();
-	bpf_map__set_max_entries(bpf_object__find_map_by_name(run->object, "buckets"),
-				 state->bucket_count);
-	bpf_map__set_max_entries(bpf_object__find_map_by_name(run->object, "traces"),
-				 rodata->cfg_details ? state->bucket_count * PATH_WAYS : 1);
-	bpf_map__set_max_entries(bpf_object__find_map_by_name(run->object, "flight_flows"),
-				 rodata->cfg_flows ? state->bucket_count * PATH_WAYS : 1);
-	bpf_map__set_max_entries(bpf_object__find_map_by_name(run->object, "cpus"),
-				 state->cpu_count);
-	bpf_map__set_max_entries(bpf_object__find_map_by_name(run->object, "meters"),
-				 rodata->cfg_metrics ? state->cpu_count : 1);
+	map_size(run, "buckets", state->bucket_count);
+	map_size(run, "traces", rodata->cfg_details ? state->bucket_count * PATH_WAYS : 1);
+	map_size(run, "flight_flows", rodata->cfg_flows ? state->bucket_count * PATH_WAYS : 1);
+	map_size(run, "cpus", state->cpu_count);
+	map_size(run, "meters", rodata->cfg_metrics ? state->cpu_count : 1);
+	tables_set(run);
 	bpf_map__set_value_size(bpf_object__find_map_by_name(run->object, "cpus"),
 				state->cpu_size);
 }
@@ -243,6 +265,7 @@ static void cell_take(struct path_run *state, uint32_t cell)
 		for (int i = 0; i < HIST_BUCKETS; i++)
 			interval->buckets[i] += hist->buckets[i];
 		max = cpu_max > max ? cpu_max : max;
+		max = met > max ? met : max;
 	}
 	for (int i = 0; i < HIST_BUCKETS; i++)
 		interval->count += interval->buckets[i];

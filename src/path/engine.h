@@ -5,6 +5,9 @@
 
 #include "path/path.h"
 
+/* vhost threads: one a queue pair of a guest */
+#define PATH_WORKERS 1024
+
 #define PATH_RODATA(run) ((struct engine__rodata *)(run)->rodata)
 
 /** devices_configure: which path, and its devices into the rodata. Returns 0 or -EINVAL, said. */

@@ -48,7 +48,7 @@ static __noinline int flow_of_probe(struct sk_buff *skb, struct sonde_flow *flow
 /* when a flow's last packet passed; flows that are quiet for long make room for others */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
+	__uint(max_entries, 1);
 	__type(key, struct path_gap);
 	__type(value, __u64);
 } gaps SEC(".maps");
@@ -125,7 +125,7 @@ static __always_inline struct path_flow *flow_row(__u32 index)
 /* as flight_count() */
 __noinline int flow_count(__u32 index, __u32 fate)
 {
-	__u32 set = index / PATH_WAYS, hops;
+	__u32 set = index / PATH_WAYS, hops, here;
 	struct path_bucket *bucket = bpf_map_lookup_elem(&buckets, &set);
 	struct path_flow *row = flow_row(index);
 	struct path_flight *flight;
@@ -138,8 +138,9 @@ __noinline int flow_count(__u32 index, __u32 fate)
 
 		__sync_fetch_and_add(&row->count, 1);
 		__sync_fetch_and_add(&row->sum, took);
-		if (took > row->max)
-			row->max = took;
+		here = bpf_get_smp_processor_id() & (PATH_FLOW_MAXIMA / 2 - 1);
+		if (took > row->max[here])
+			path_max(&row->max[here], &row->max[here + PATH_FLOW_MAXIMA / 2], took);
 		/* as in path_add() */
 		asm volatile("if %[at] < %[end] goto +1\n\t%[at] = 0" : [at] "+r"(at) : [end] "i"(PATH_FLOW_BUCKETS));
 		__sync_fetch_and_add(&row->buckets[at], 1);

@@ -73,8 +73,8 @@ static void flow_add(struct path_flow *sum, const struct path_flow *more)
 	sum->count += more->count;
 	sum->sum += more->sum;
 	sum->not_ended += more->not_ended;
-	if (more->max > sum->max)
-		sum->max = more->max;
+	if (more->max[0] > sum->max[0])
+		sum->max[0] = more->max[0];
 	for (int i = 0; i < PATH_CELLS; i++)
 		sum->cells[i] += more->cells[i];
 	for (int i = 0; i < PATH_FLOW_BUCKETS; i++)
@@ -153,6 +153,10 @@ static void flows_take(struct run *run)
 
 		if (keys[i].epoch != finished || bpf_map_lookup_elem(map, &keys[i], &flow->row))
 			continue;
+		for (int cpu = 1; cpu < PATH_FLOW_MAXIMA; cpu++) {
+			if (flow->row.max[cpu] > flow->row.max[0])
+				flow->row.max[0] = flow->row.max[cpu];
+		}
 		flow->key = keys[i].flow;
 		bpf_map_delete_elem(map, &keys[i]);
 		total_add(flows, flow);
@@ -195,9 +199,9 @@ static uint64_t flow_percentile(const struct path_flow *row, double percent)
 		if (!row->buckets[i] || passed < wanted)
 			continue;
 		low += (high - low) / 2;
-		return low < row->max ? low : row->max;
+		return low < row->max[0] ? low : row->max[0];
 	}
-	return row->max;
+	return row->max[0];
 }
 
 static const struct {
@@ -228,7 +232,7 @@ static void row_json(struct run *run, enum scope scope, const struct flow *flow)
 	for (size_t i = 0; i < PERCENTS; i++)
 		json_object_set_new(record, percents[i].name,
 				    json_integer(flow_percentile(&flow->row, percents[i].percent)));
-	json_object_set_new(record, "max_ns", json_integer(flow->row.max));
+	json_object_set_new(record, "max_ns", json_integer(flow->row.max[0]));
 	slowest = flow_slowest(state, &flow->row, &share);
 	json_object_set_new(record, "slowest",
 			    slowest ? json_pack("{s:s, s:s, s:f}", "from", path_stages[slowest->from].name,
@@ -248,7 +252,7 @@ static void row_text(const struct path_run *state, const struct flow *flow)
 	       clock_span(span, flow_mean(&flow->row)));
 	for (size_t i = 0; i < PERCENTS; i++)
 		printf(" %8s", clock_span(span, flow_percentile(&flow->row, percents[i].percent)));
-	printf(" %8s", clock_span(span, flow->row.max));
+	printf(" %8s", clock_span(span, flow->row.max[0]));
 	slowest = flow_slowest(state, &flow->row, &share);
 	if (slowest)
 		printf("  %3.0f %% %s -> %s", 100 * share, path_stages[slowest->from].words,

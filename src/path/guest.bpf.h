@@ -10,9 +10,8 @@
 #include "path/step.bpf.h"
 
 struct path_hand {
-	__u64 key;	/* that the flight has while it is in hand */
 	__u32 index;	/* of its trace: bucket and way */
-	__u32 unused;
+	__u32 number;	/* see hand_key() */
 };
 
 /* vhost reads up to 64 packets before it tells the guest */
@@ -22,15 +21,14 @@ struct path_worker {
 	__u64 kick, run;	/* ns; 0: not since the last packets were sent */
 	__u64 sent_kick, sent_run, sent;	/* of the packets that are being sent */
 	__u64 used, irqfd, inject;	/* of the packets in hand */
-	__u64 taken;		/* numbers the packets taken */
+	__u32 taken;		/* numbers the packets taken */
 	__u32 hands;
-	__u32 unused;
 	struct path_hand hand[PATH_HANDS];
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 2048);
+	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct path_worker);
 } workers SEC(".maps");
@@ -43,10 +41,13 @@ struct {
 	__type(value, struct path_worker);
 } worker_new SEC(".maps");
 
-/* when the guest kicked, by the work that vhost's thread is to do */
+/*
+ * When the guest kicked, by the work that vhost's thread is to do. Those that it does for what the guest receives are
+ * never taken out, nor those of guests that are gone: they make room for others. Sizes are set by path/engine.c.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
 	__type(key, __u64);
 	__type(value, __u64);
 } kicks SEC(".maps");
@@ -66,15 +67,20 @@ static __always_inline struct path_worker *worker_make(void)
 	if (worker)
 		return worker;
 	empty = bpf_map_lookup_elem(&worker_new, &zero);
-	if (!empty || bpf_map_update_elem(&workers, &thread, empty, BPF_NOEXIST))
+	if (!empty || bpf_map_update_elem(&workers, &thread, empty, BPF_NOEXIST)) {
+		loss_add(LOSS_workers);
 		return NULL;
+	}
 	return bpf_map_lookup_elem(&workers, &thread);
 }
+
+#define PATH_EEXIST 17
 
 /* vhost_poll_wakeup(wait, mode, sync, key): by the guest's kick, or because the tap has packets */
 static __always_inline int at_kick(void *ctx, const __u64 *args, enum sonde_access access)
 {
 	__u64 work, now;
+	long err;
 
 	if (!path_open || !bpf_core_type_exists(struct vhost_poll))
 		return 0;
@@ -82,7 +88,9 @@ static __always_inline int at_kick(void *ctx, const __u64 *args, enum sonde_acce
 	       bpf_core_field_offset(struct vhost_poll, work);
 	now = bpf_ktime_get_ns();
 	/* the first kick counts: those that follow find the thread already called */
-	bpf_map_update_elem(&kicks, &work, &now, BPF_NOEXIST);
+	err = bpf_map_update_elem(&kicks, &work, &now, BPF_NOEXIST);
+	if (err && err != -PATH_EEXIST)
+		loss_add(LOSS_kicks);
 	return 0;
 }
 
@@ -177,6 +185,14 @@ static __noinline int tap_probe(void *ctx, struct sk_buff *skb)
 	return tap_begin(ctx, SONDE_PROBE, skb);
 }
 
+static const struct path_end path_crowded = { .fate = FATE_crowded };
+
+/* the key of a packet in this thread's hand: no skb's memory and no looks can have it */
+static __always_inline __u64 hand_key(__u32 number)
+{
+	return 1ULL << 62 | (__u64)(__u32)bpf_get_current_pid_tgid() << 24 | (number & 0xffffff);
+}
+
 /* tun_do_read(tun, tfile, to, noblock, ptr): ptr is an skb that vhost has taken out of the tap's ring; bit 0: an XDP frame */
 static __always_inline int vhost_do(void *ctx, enum sonde_access access, struct sk_buff *skb)
 {
@@ -192,12 +208,13 @@ static __always_inline int vhost_do(void *ctx, enum sonde_access access, struct 
 	worker = worker_make();
 	at = worker ? worker->hands : PATH_HANDS;
 	if (at >= PATH_HANDS) {
-		flight_end(&slot, FATE_evicted);
+		path_lose(ctx, access, skb, &slot, &path_crowded);
 		return 0;
 	}
-	/* the skb dies now; the flight stays where it is under a key that no skb and no looks can have */
-	*slot.key = 1ULL << 62 | (__u64)(__u32)bpf_get_current_pid_tgid() << 24 | (++worker->taken & 0xffffff);
-	worker->hand[at].key = *slot.key;
+	/* the skb dies now; the flight stays where it is */
+	worker->taken++;
+	*slot.key = hand_key(worker->taken);
+	worker->hand[at].number = worker->taken;
 	worker->hand[at].index = slot.index;
 	worker->hands = at + 1;
 	return 0;
@@ -317,7 +334,7 @@ static __always_inline int hands_arrive(void *ctx)
 	for (__u32 i = 0; i < PATH_HANDS; i++) {
 		if (i >= worker->hands)
 			break;
-		hand_arrive(ctx, worker, worker->hand[i].key, worker->hand[i].index);
+		hand_arrive(ctx, worker, hand_key(worker->hand[i].number), worker->hand[i].index);
 	}
 	worker->hands = 0;
 	worker->used = 0;

@@ -62,6 +62,7 @@ static __always_inline void flight_end(struct path_slot *slot, enum path_fate fa
 static __always_inline bool flight_claim(struct path_slot *slot, __u64 key)
 {
 	__u32 set = flight_set(key), oldest = 0;
+	__u64 first = ~0ULL;
 	struct path_bucket *bucket = bpf_map_lookup_elem(&buckets, &set);
 
 	slot->bucket = bucket;
@@ -74,18 +75,20 @@ static __always_inline bool flight_claim(struct path_slot *slot, __u64 key)
 	if (flight_way(slot, set, 0))
 		goto claimed;
 #pragma GCC unroll 4
-	for (__u32 way = 1; way < PATH_WAYS; way++) {
-		if (bucket->flight[way].first < bucket->flight[oldest & (PATH_WAYS - 1)].first)
+	for (__u32 way = 0; way < PATH_WAYS; way++) {
+		if (bucket->key[way] > PATH_TAKEN && bucket->flight[way].first < first) {
+			first = bucket->flight[way].first;
 			oldest = way;
+		}
 	}
+	if (first == ~0ULL)
+		return false;
 	oldest &= PATH_WAYS - 1;
-	if (bucket->key[oldest] == PATH_ENDING)
-		oldest = (oldest + 1) & (PATH_WAYS - 1);
 	slot->key = &bucket->key[oldest];
 	slot->flight = &bucket->flight[oldest];
 	slot->index = set * PATH_WAYS + oldest;
 	/* it may have ended on another CPU since */
-	if (*slot->key)
+	if (*slot->key > PATH_TAKEN)
 		flight_end(slot, FATE_evicted);
 claimed:
 	*slot->key = key;

@@ -26,6 +26,7 @@ static const struct {
 	[FATE_ambiguous] = { "ambiguous", "looked like another packet in ovs-vswitchd: not matched" },
 	[FATE_upcall_lost] = { "upcall_lost", "upcalls lost: ovs-vswitchd could not be asked" },
 	[FATE_unreadable] = { "unreadable", "headers not at hand at the upcall: not matched" },
+	[FATE_crowded] = { "crowded", "more at once in a vhost thread's hands than are followed" },
 	[FATE_timed_out] = { "timed_out", "did not go on within --timeout" },
 };
 

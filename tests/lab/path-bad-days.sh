@@ -85,6 +85,7 @@ drops_case() {
 	tool_begin misses path summary --path host-tx \
 		--phy-interface vp0 --dst-port 7303 --timeout 60s \
 		--in-flight 262144
+	tool_begin missed_each path details --path host-tx --phy-interface vp0 --dst-port 7303 --timeout 60s --lost
 	tools_ready
 	labgen sink --hold --port 7304 > "$work/hold" &
 	local holder=$!
@@ -149,6 +150,11 @@ drops_verdict() {
 		is "a flood of misses: upcall_lost is what the datapath lost" \
 			"$(total misses '.not_ended.upcall_lost // 0')" "$misses_lost" \
 			"$(total misses .not_ended)"
+	fi
+	if [ "$LAB_KERNEL" != 5.10 ]; then
+		is "a flood of misses: each that was lost is an event, or a lost one" "$(fates missed_each 7303 |
+			awk -v lost="$(tool_number missed_each '.lost.events // 0')" '{ print $1 + lost, $2, $4 }')" \
+			"$(total missed_each '.not_ended.upcall_lost') upcall_lost upcall"
 	fi
 	is "a flood of misses: the others ended" \
 		"$(total misses '"\(.ended) \(.not_ended | del(.upcall_lost))"')" \

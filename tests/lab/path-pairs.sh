@@ -195,20 +195,35 @@ looks_case() {
 	tool_begin look_each path details --path host-tx --phy-interface vp0 --dst-port 7121,7123
 	tool_begin crowd path summary --path host-tx --phy-interface vp0 --dst-port 7123
 	tool_begin same path summary --path host-tx --phy-interface vp0 --dst-port 7122
+	tool_begin tiny path summary --path host-tx --phy-interface vp0 --dst-port 7124
+	tool_begin syn path summary --path host-tx --phy-interface vp0 --dst-port 7125
 	tools_ready
 	sink 7121 peer --stamps
 	sink 7122 peer
 	sink 7123 peer --stamps
+	sink 7124 peer
+	labgen tcp-echo --netns peer --port 7125 > "$work/sink.7125" &
+	sinks[7125]=$!
 	for i in 1 2 3; do
 		up_together alike 7121 4
 	done
 	up_together alike 7123 12
+	up_together labgen udp --df --dst 10.0.0.2 --dport 7124 --sport 31000 --count 12 --rate 0 --size 10 > "$work/tiny"
+	# the second SYN leaves after a second, when the first one is in ovs-vswitchd still
+	up_together twice_syn
+	wait "$syn"
 	up_together labgen udp --df --same --dst 10.0.0.2 --dport 7122 --sport 31000 --count 2 \
 		> "$work/same"
 	# the same bytes again, one at a time: should the flow be gone already, each goes that way alone
 	send '' 10.0.0.2 7122 3 --df --same --sport 31000 --rate 4
 	nap 0.5
 	all_stop
+}
+
+twice_syn() {
+	labgen tcp --dst 10.0.0.2 --dport 7125 --count 1 --size 100 > "$work/syn" &
+	syn=$!
+	nap 1.5
 }
 
 # Each event's beginning lies within the call that sent one of the packets, no two in the same;
@@ -238,13 +253,19 @@ expect_unmixed() { # TITLE DPORT
 
 looks_verdict() {
 	is "IP id 0: the application has all" \
-		"$(received 7121) $(received 7123) $(received 7122)" "12 12 5"
+		"$(received 7121) $(received 7123) $(received 7122) $(received 7124)" "12 12 5 12"
 	expect_total look "IP id 0, four at a time in ovs-vswitchd: all matched" 12 12 '{}'
 	expect_reached look "IP id 0, four at a time" 12 upcall back actions
 	expect_sums look "IP id 0, four at a time"
 	expect_unmixed "IP id 0, four at a time" 7121
-	is "IP id 0, twelve at a time: began" "$(total crowd .begun)" 12
+	expect_total crowd "IP id 0, twelve at a time in ovs-vswitchd: all matched" 12 12 '{}'
 	balanced crowd "IP id 0, twelve at a time"
+	expect_total tiny "IP id 0 and 10 bytes of payload, twelve at a time: all matched" 12 12 '{}'
+	is "a SYN that is sent again: answered" "$(jq .answered "$work/syn")" 1
+	is "a SYN that is sent again, both in ovs-vswitchd: all ended" "$(total syn '.begun - .ended, (.not_ended | length)' |
+		xargs)" "0 0" "$(ledger syn)"
+	is "a SYN that is sent again went up twice" "$(reached syn | awk '$1 == "upcall" { print ($2 >= 2) }')" 1 \
+		"$(reached syn | xargs)"
 	expect_unmixed "IP id 0, twelve at a time" 7123
 	expect_total same "two equal packets in ovs-vswitchd are matched with none" \
 		5 3 '{"ambiguous":2}'
@@ -315,6 +336,77 @@ pieces_case() {
 	all_stop
 }
 
+# ---- TCP to an application, and the acknowledgements of what the host sends, which TCP uses up without a word ----
+
+acks_case() {
+	# then a pure ACK has 40 bytes, and what is longer is data or opens a connection
+	in_ns host sysctl -qw net.ipv4.tcp_timestamps=0 net.ipv4.tcp_sack=0
+	in_ns peer sysctl -qw net.ipv4.tcp_timestamps=0 net.ipv4.tcp_sack=0
+	nft -f - <<-'END' || not_ok "a table of nft" "not taken"
+		table ip lab {
+			counter total {}
+			counter acks {}
+			counter data {}
+			chain input {
+				type filter hook input priority 0
+				iif br-int ip saddr 10.0.0.2 tcp dport 1-65535 counter name total
+				iif br-int ip saddr 10.0.0.2 tcp flags & (syn | fin | rst) == 0 ip length 40 counter name acks
+				iif br-int ip saddr 10.0.0.2 tcp flags & syn == 0 ip length > 40 counter name data
+			}
+		}
+	END
+	tool_begin acks path summary --path host-rx --socket --phy-interface vp0 --src-ip 10.0.0.2 --protocol tcp \
+		--timeout 60s
+	tool_begin acks_each path details --path host-rx --socket --phy-interface vp0 --src-ip 10.0.0.2 --protocol tcp \
+		--timeout 60s
+	tools_ready
+	labgen tcp-echo --port 7151 > "$work/sink.7151" &
+	sinks[7151]=$!
+	ip netns exec peer socat -u TCP-LISTEN:7150,rcvbuf=4000000 OPEN:/dev/null &
+	local reader=$! noise
+	wait_for 20 test -s "$work/sink.7151"
+	wait_for 20 peer_listens 7150
+	labgen tcp --dst 127.0.0.1 --dport 7151 --count 400 --size 3000 --rate 200 > "$work/tcp.lo" &
+	noise=$!
+	busybox head -c 30000000 /dev/zero | socat -u - TCP:10.0.0.2:7150 &
+	labgen tcp --netns peer --dst 10.0.0.1 --dport 7151 --count 20 --size 20000 --rate 20 > "$work/tcp.in"
+	wait $! $reader $noise
+	wait_for 20 tcp_has_ended
+	acks_all=$(nft_packets total) acks_pure=$(nft_packets acks) acks_data=$(nft_packets data)
+	all_stop
+	nft delete table ip lab
+}
+
+nft_packets() { # COUNTER
+	nft list counter ip lab "$1" | sed -n 's/.*packets \([0-9]*\) .*/\1/p'
+}
+
+peer_listens() { # PORT
+	ip netns exec peer ss -Htln "sport = :$1" | grep -q LISTEN
+}
+
+# Nothing is sent any more: each side knows that the other has closed
+tcp_has_ended() {
+	[ -z "$(ss -Htn state connected exclude time-wait)$(ip netns exec peer ss -Htn state connected exclude time-wait)" ]
+}
+
+acks_verdict() {
+	is "TCP to an application: all answered" "$(jq -r .answered "$work/tcp.in" "$work/tcp.lo" | xargs)" "20 400"
+	is "TCP to an application: there were thousands of pure ACKs" "$((acks_pure > 5000))" 1 "$acks_pure of $acks_all"
+	balanced acks "TCP to an application"
+	is "TCP to an application: all began" "$(near acks "$(total acks .begun)" "$acks_all")" "$acks_all"
+	is "TCP to an application: all ended, and nothing waits to be given up" \
+		"$(total acks '.in_flight + (.not_ended.timed_out // 0) + (.not_ended.replaced // 0) + .copies')" 0 "$(total acks .)"
+	is "TCP to an application: what was read or became a part of the segment before is the data" \
+		"$(total acks ".ended + .not_ended.merged - $acks_data | . >= 0 and . <= 30")" true \
+		"$acks_data data, $acks_pure ACKs: $(total acks '{begun, ended, not_ended} | tojson')"
+	is "TCP to an application: what it read are segments to it" "$(jq -r 'select(.type == "event") |
+		select(.packet.tcp.dst_port != 7151) | .packet | tojson' \
+		"$work/acks_each.json" | head -n 3)" ""
+	is "TCP to an application: none took longer than the longest connection" "$(jq -s \
+		"[.[] | select(.type == \"event\") | .took_ns] | max <= $(jq .longest_ns "$work/tcp.in")" "$work/acks_each.json")" true
+}
+
 pieces_verdict() {
 	is "fragments: the applications have all" \
 		"$(received 7131) $(received 7132) $(received 7133)" "10 10 10"
@@ -341,4 +433,6 @@ if [ "$LAB_KERNEL" = 7 ]; then
 fi
 pieces_case
 pieces_verdict
+acks_case
+acks_verdict
 finish

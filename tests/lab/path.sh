@@ -207,17 +207,190 @@ one_by_one() {
 		"$(since missed) $(since missed)" "skipped: $(missed_by rx)"
 }
 
+# A VXLAN port of br-int, to a namespace behind a veth pair that is no port
+tunnel_make() {
+	ip netns add tunfar
+	ip link add ul0 type veth peer name ul1 netns tunfar
+	ip -batch - <<-'END'
+		link set ul0 address 52:54:00:00:04:01 up
+		addr add 192.168.77.1/24 dev ul0
+		neigh replace 192.168.77.2 lladdr 52:54:00:00:04:02 nud permanent dev ul0
+		neigh replace 10.0.0.77 lladdr 52:54:00:00:04:03 nud permanent dev br-int
+	END
+	ip -n tunfar -batch - <<-'END'
+		link set ul1 address 52:54:00:00:04:02 up
+		addr add 192.168.77.2/24 dev ul1
+		neigh replace 192.168.77.1 lladdr 52:54:00:00:04:01 nud permanent dev ul1
+		link add vx0 address 52:54:00:00:04:03 type vxlan id 77 local 192.168.77.2 remote 192.168.77.1 dstport 4789
+		link set vx0 mtu 1400 up
+		addr add 10.0.0.77/24 dev vx0
+		neigh replace 10.0.0.1 lladdr 52:54:00:00:00:01 nud permanent dev vx0
+	END
+	ovs-vsctl add-port br-int tun0 -- \
+		set interface tun0 type=vxlan options:remote_ip=192.168.77.2 options:key=77 2> "$work/tun.err" || return
+	# br-int learns where it is
+	in_ns tunfar ping -q -c 1 -W 5 10.0.0.1 > "$work/ping" 2>&1
+}
+
+tunnel_tools() {
+	tool_begin tun_tx path summary --path host-tx --phy-interface ul0 --dst-port 7041
+	tool_begin tun_vni path summary --path host-tx --phy-interface ul0 --inner --vni 77 --dst-port 7041
+	tool_begin tun_rx path summary --path host-rx --phy-interface ul0 --inner --vni 77 --dst-port 7042 --socket
+	tool_begin tun_rtt path rtt --phy-interface ul0 --dst-ip 10.0.0.77
+}
+
+tunnel_traffic() {
+	sink 7041 tunfar
+	sink 7042
+	sinks_ready
+	send '' 10.0.0.77 7041 40
+	send tunfar 10.0.0.1 7042 41
+	pings '' 10.0.0.77 10
+}
+
+tunnel_verdict() {
+	is "tunnel: the applications have all" "$(received 7041) $(received 7042)" "40 41"
+	expect_all tun_tx "host-tx into a tunnel" 40
+	expect_reached tun_tx "host-tx into a tunnel" 40 port_out ovs actions encap qdisc driver
+	expect_sums tun_tx "host-tx into a tunnel"
+	expect_all tun_vni "host-tx, by what the outer packet carries" 40
+	expect_reached tun_vni "host-tx, by what the outer packet carries" 40 qdisc driver
+	expect_all tun_rx "host-rx out of a tunnel" 41
+	expect_reached tun_rx "host-rx out of a tunnel" 41 tunnel ovs actions port_in l4 socket read
+	expect_reached tun_rx "host-rx out of a tunnel, outer and inner" 82 ip backlog
+	expect_sums tun_rx "host-rx out of a tunnel"
+	expect_all tun_rtt "path rtt through a tunnel" 10
+	expect_reached tun_rtt "path rtt through a tunnel" 10 encap tunnel l4
+}
+
+# What a port sends on to several, with a copy to a namespace that is not this host's; tagged, untagged, with other
+# addresses, through connection tracking; and what TCP sends as one packet though it is larger than the MTU.
+turns_make() {
+	local n
+	for n in 0 1; do
+		ip link add mir$n type veth peer name mirfar$n netns far1
+		ip link set mir$n up
+		ip -n far1 link set mirfar$n up
+		ovs-vsctl add-port br-int mir$n
+	done
+	ip neigh replace 10.0.0.99 lladdr 52:54:00:00:00:99 nud permanent dev br-int
+	# the way back from what NAT makes of the host
+	ip -n peer neigh replace 10.0.0.200 lladdr 52:54:00:00:00:01 nud permanent dev vp1
+	of add-group br-int 'group_id=7,type=all,bucket=output:mir0,bucket=output:LOCAL,bucket=output:mir1'
+	of add-group br-int 'group_id=8,type=all,bucket=output:mir0,bucket=output:vp0,bucket=output:mir1'
+	of add-flows br-int - <<-'END'
+		priority=200,udp,in_port=vp0,tp_dst=7061,actions=output:mir0,output:LOCAL
+		priority=200,udp,in_port=vp0,tp_dst=7062,actions=output:LOCAL,output:mir0
+		priority=200,udp,in_port=vp0,tp_dst=7063,actions=group:7
+		priority=200,udp,in_port=vp0,dl_vlan=100,tp_dst=7064,actions=strip_vlan,output:LOCAL
+		priority=200,udp,in_port=LOCAL,tp_dst=7071,actions=output:mir0,output:vp0
+		priority=200,udp,in_port=LOCAL,tp_dst=7072,actions=output:vp0,output:mir0
+		priority=200,udp,in_port=LOCAL,tp_dst=7073,actions=group:8
+		priority=200,udp,in_port=LOCAL,tp_dst=7074,actions=push_vlan:0x8100,set_field:4196->vlan_vid,output:vp0
+		priority=200,udp,in_port=LOCAL,tp_dst=7075,actions=mod_nw_dst:10.0.0.2,mod_dl_dst:52:54:00:00:00:02,output:vp0
+		priority=200,udp,in_port=LOCAL,tp_dst=7076,actions=ct(commit,nat(src=10.0.0.200),table=6)
+		priority=200,udp,in_port=LOCAL,tp_dst=7077,actions=ct(commit,zone=1),ct(commit,zone=2),output:vp0
+		table=6,priority=200,actions=output:vp0
+	END
+	nft -f - <<-'END'
+		table ip lab {
+			counter sent {}
+			chain output {
+				type filter hook output priority 0
+				tcp dport 7078 counter name sent
+			}
+		}
+	END
+}
+
+turns_tools() {
+	tool_begin turn_rx path summary --path host-rx --phy-interface vp0 --dst-port 7061-7064
+	tool_begin turn_tx path summary --path host-tx --phy-interface "$many" --dst-port 7071-7078
+}
+
+turns_traffic() {
+	local port
+	for port in 7061 7062 7063 7064; do
+		sink $port
+	done
+	for port in 7071 7072 7073 7075 7076 7077; do
+		sink $port peer
+	done
+	sinks_ready
+	echo_begin 7078 --netns nicpeer
+	for port in 7061 7062 7063; do
+		send peer 10.0.0.1 $port $((port - 7050))
+	done
+	labgen frames --netns peer --dev vp1 --vlan 100 --src 10.0.0.2 --dst 10.0.0.1 --dst-mac 52:54:00:00:00:01 \
+		--dport 7064 --count 14 --rate 200 > "$work/tagged"
+	for port in 7071 7072 7073 7074 7076 7077; do
+		send '' 10.0.0.2 $port $((port - 7050))
+	done
+	send '' 10.0.0.99 7075 25
+	# what TCP sends as one packet is one here, and is cut into segments before the driver
+	ip link set br-int gso_max_segs 64
+	ethtool -K nic0 tso off > "$work/ethtool" 2>&1
+	labgen tcp --dst 10.0.0.3 --dport 7078 --count 4 --size 50000 --rate 100 > "$work/tcp.large"
+	nap 0.5
+	large_sent=$(nft list counter ip lab sent | sed -n 's/.*packets \([0-9]*\) .*/\1/p')
+	large_segments=$(($(device nic0 tx_packets) - large_segments))
+}
+
+turns_verdict() {
+	local port
+	for port in 7061/11 7062/12 7063/13 7064/14 7071/21 7072/22 7073/23 7075/25 7076/26 7077/27; do
+		is "the application on port ${port%/*} has ${port#*/}" "$(received "${port%/*}")" "${port#*/}"
+	done
+	expect_all turn_rx "host-rx, with copies to other ports, and tagged" 50
+	expect_reached turn_rx "host-rx, with copies to other ports, and tagged" 50 ovs actions port_in backlog ip l4
+	expect_all turn_tx "host-tx to one of 42 devices: copies, tags, addresses, tracked, what TCP has sent" $((168 + large_sent))
+	expect_reached turn_tx "host-tx: copies, tags, addresses, tracked, TCP" $((168 + large_sent)) ovs actions qdisc driver
+	expect_reached turn_tx "host-tx, tracked" $((26 + 2 * 27)) conntrack
+	expect_reached turn_tx "host-tx, tracked and looked up again" 26 again
+	is "copies of packets are no packets" "$(total turn_rx .copies) $(total turn_tx .copies)" "0 0"
+	is "TCP with packets larger than the MTU: all answered" "$(jq .answered "$work/tcp.large")" 4
+	is "TCP, larger than the MTU: more segments left than packets" "$((large_segments > large_sent))" 1 \
+		"$large_segments segments of $large_sent"
+}
+
+# Twice as many devices as programs compare one by one
+devices_make() {
+	local n
+	for ((n = 0; n < 40; n += 2)); do
+		echo "link add many$n type veth peer name many$((n + 1))"
+	done | ip -batch -
+	many=$(printf 'many%d,' {0..39})vp0,nic0
+}
+
 # One socket is one flow; the others are counted together.
 by_flow() {
 	local port
+	devices_make
+	turns_make
+	turns_tools
+	if tunnel_make; then
+		tunnel_tools
+	fi
 	tool_begin flows path summary --path host-tx --phy-interface vp0,nic0 --top 2 \
 		--protocol udp --dst-port 7031-7033
 	tools_ready
 	for port in 7031 7032 7033; do
 		labgen udp --dst 10.0.0.2 --dport $port --count $((port - 7010)) --rate 100 > "$work/sent"
 	done
-	nap 1
+	large_segments=$(device nic0 tx_packets)
+	turns_traffic
+	if [ "${tool_pids[tun_tx]:-}" ]; then
+		tunnel_traffic
+	fi
+	nap 0.5
+	sinks_stop
 	tools_end
+	turns_verdict
+	if [ "${tool_args[tun_tx]:-}" ]; then
+		tunnel_verdict
+	else
+		skip "a tunnel" "this kernel has no VXLAN for Open vSwitch: $(< "$work/tun.err")"
+	fi
 	is "the flows with the most packets, each with its own" "$(jq -r 'select(.type == "flow" and
 		.scope == "total") | "\(.flow.dst_port) \(.count) \(.lost)"' "$work/flows.json" | xargs)" \
 		"7033 23 0 7032 22 0"
