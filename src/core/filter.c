@@ -364,6 +364,27 @@ static int netns_open(uint32_t inode)
 	return fd < 0 ? netns_open_in("/proc", "/ns/net", inode) : fd;
 }
 
+int netns_enter(uint32_t inode)
+{
+	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), other = netns_open(inode);
+
+	if (home >= 0 && (other < 0 || setns(other, CLONE_NEWNET))) {
+		close(home);
+		home = -1;
+	}
+	if (other >= 0)
+		close(other);
+	return home;
+}
+
+int netns_leave(int home)
+{
+	int err = setns(home, CLONE_NEWNET) ? -errno : 0;
+
+	close(home);
+	return err;
+}
+
 /* the kernel's name of the device (it may be known by others) and its number; not 0: it has none */
 static int device_find(struct sonde_filter *filter)
 {
@@ -384,25 +405,18 @@ static int device_find(struct sonde_filter *filter)
 static int device_settle(struct sonde_filter *filter)
 {
 	uint32_t own = netns_at("/proc/self/ns/net");
-	int home, other, err = 0;
+	int home, err;
 
 	if (!(filter->set & FILTER_NETNS))
 		filter->netns = own;
 	filter->set |= FILTER_NETNS;
 	if (filter->netns == own)
 		return device_find(filter);
-	home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	other = netns_open(filter->netns);
-	if (home >= 0 && other >= 0 && !setns(other, CLONE_NEWNET)) {
-		err = device_find(filter);
-		if (setns(home, CLONE_NEWNET))
-			err = -errno;
-	}
-	if (home >= 0)
-		close(home);
-	if (other >= 0)
-		close(other);
-	return err;
+	home = netns_enter(filter->netns);
+	if (home < 0)
+		return 0;
+	err = device_find(filter);
+	return netns_leave(home) ?: err;
 }
 
 const struct option_row filter_rows[] = {
@@ -411,13 +425,14 @@ const struct option_row filter_rows[] = {
 	{ OPTION_PARSED, "dst-ip", "ADDR[/N]", "destination address or prefix",
 	  "ip-dst", .parse = dst_ip_parse },
 	{ OPTION_PARSED, "host", "ADDR[/N]", "source or destination address or prefix",
-	  .parse = host_parse },
+	  "vm-ip", .parse = host_parse },
 	{ OPTION_PARSED, "not-host", "ADDR[/N]", "neither source nor destination address or prefix",
 	  "expt-ip", .parse = not_host_parse },
 	{ OPTION_PARSED, "src-port", "LIST", "source ports: 80,443,1000-2000",
 	  "l4-src-port", .parse = src_port_parse },
 	{ OPTION_PARSED, "dst-port", "LIST", "destination ports", "l4-dst-port", .parse = dst_port_parse },
-	{ OPTION_PARSED, "port", "LIST", "source or destination ports", .parse = port_parse },
+	{ OPTION_PARSED, "port", "LIST", "source or destination ports", "ports", .words = true,
+	  .parse = port_parse },
 	{ OPTION_PARSED, "protocol", "NAME",
 	  "tcp, udp, icmp (also ICMPv6 with an IPv6 address), icmpv6, sctp, arp or a number",
 	  "l4-protocol ip-proto", .parse = protocol_parse },
