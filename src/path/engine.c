@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "core/clock.h"
 #include "core/object.h"
 #include "engine.skel.h"
 #include "path/engine.h"
@@ -20,7 +21,7 @@ static const char *part_of(const struct path *path, const struct path_edge *edge
 		return NULL;
 	if (!reply)
 		return "request";
-	return edge->from == STAGE_driver ? "away" : "reply";
+	return path->ends & 1U << edge->from ? path->between : "reply";
 }
 
 static void edges_add(struct run *run, const struct path_edge *edge, bool reply)
@@ -32,13 +33,17 @@ static void edges_add(struct run *run, const struct path_edge *edge, bool reply)
 	for (; edge->from; edge++) {
 		if (!state->socket && 1U << edge->to & socket)
 			continue;
+		/* with a port, what goes by none is another way */
+		if (rodata->path_port && ((edge->from == STAGE_out && edge->to == STAGE_qdisc) ||
+					  (edge->from == STAGE_receive && edge->to == STAGE_ip)))
+			continue;
 		state->edges[state->edge_count++] = (struct path_edge_used){
-			edge->from, edge->to, state->cells, part_of(state->path, edge, reply)
+			edge->from, edge->to, state->edge_cells, part_of(state->path, edge, reply)
 		};
 		if (reply)
-			rodata->path_reply_edges[edge->to][edge->from] = state->cells++;
+			rodata->path_reply_edges[edge->to][edge->from] = state->edge_cells++;
 		else
-			rodata->path_edges[edge->to][edge->from] = state->cells++;
+			rodata->path_edges[edge->to][edge->from] = state->edge_cells++;
 		state->stages |= 1U << edge->from | 1U << edge->to;
 	}
 }
@@ -55,7 +60,7 @@ static void edges_set(struct run *run)
 		rodata->path_buckets_coarse[i] = hist_index(i * PATH_COARSE_STEP);
 	rodata->path_begins = path->begins;
 	rodata->path_ends = state->socket ? path->ends_at_socket : path->ends;
-	state->cells = CELL_EDGES;
+	state->edge_cells = CELL_EDGES;
 	state->stages = path->begins;
 	edges_add(run, path->edges, false);
 	if (path->reply) {
@@ -64,6 +69,8 @@ static void edges_set(struct run *run)
 		state->stages |= path->reply->begins;
 		edges_add(run, path->reply->edges, true);
 	}
+	rodata->path_upcall_cells = state->edge_cells - CELL_other;
+	state->cells = state->edge_cells + rodata->path_upcall_cells;
 	rodata->path_cells = state->cells;
 	for (uint32_t stage = 1; stage < STAGE_MAX; stage++) {
 		if (!path->reply && !rodata->cfg_metrics && !rodata->cfg_gaps)
@@ -101,6 +108,33 @@ static void sizes_set(struct run *run)
 				state->cpu_size);
 }
 
+/* --verbose: what the words were taken for, also those of older command lines */
+static void plan_note(const struct run *run)
+{
+	static const char *const roles[] = { [ROLE_phy] = "NIC", [ROLE_vm] = "guest", [ROLE_vm_from] = "sender",
+					     [ROLE_vm_to] = "receiver" };
+	const struct engine__rodata *rodata = PATH_RODATA(run);
+	const struct path_run *state = run->state;
+	char text[600], span[CLOCK_SPAN];
+	size_t length;
+
+	length = snprintf(text, sizeof(text), "path %s%s", state->path->name, rodata->cfg_details ? ", each packet" : "");
+	for (__u32 i = 0; i < rodata->path_device_count; i++)
+		length += snprintf(text + length, sizeof(text) - length, ", %s %s", roles[rodata->path_devices[i].role],
+				   state->devices[i].name);
+	if (state->port)
+		length += snprintf(text + length, sizeof(text) - length, ", port %.15s", state->port);
+	if (rodata->cfg_threshold)
+		length += snprintf(text + length, sizeof(text) - length, ", of %s or more",
+				   clock_span(span, rodata->cfg_threshold));
+	for (int stage = 1; stage < STAGE_MAX; stage++) {
+		if (rodata->cfg_stage_threshold[stage])
+			length += snprintf(text + length, sizeof(text) - length, ", at %s %s or more",
+					   path_stages[stage].name, clock_span(span, rodata->cfg_stage_threshold[stage]));
+	}
+	run_note(run, "%s", text);
+}
+
 int path_configure(struct run *run)
 {
 	struct path_run *state = run->state;
@@ -112,6 +146,7 @@ int path_configure(struct run *run)
 		state->timeout_ns = DEFAULT_TIMEOUT_NS;
 	edges_set(run);
 	sizes_set(run);
+	plan_note(run);
 	state->total = calloc(state->cells, sizeof(*state->total));
 	state->interval = calloc(state->cells, sizeof(*state->interval));
 	state->swept = calloc(1, state->cpu_size);
@@ -141,6 +176,7 @@ int path_loaded(struct run *run)
 		state->flight_flows = map_share(run, "flight_flows", state->bucket_count * PATH_WAYS * sizeof(struct sonde_flow));
 	state->active = object_variable(run, "path_active");
 	state->open = object_variable(run, "path_open");
+	devices_share(run);
 	if (state->cpus && state->buckets && state->traces && state->meters && (state->flight_flows || !state->flows) &&
 	    state->active && state->open)
 		return 0;

@@ -10,6 +10,11 @@
 /** devices_configure: which path, and its devices into the rodata. Returns 0 or -EINVAL, said. */
 int devices_configure(struct run *run);
 
+/** devices_share: where the programs have the devices' numbers. */
+void devices_share(struct run *run);
+/** devices_tick: says which devices are gone, and takes up those that are there again. */
+void devices_tick(struct run *run);
+
 /** What a CPU has counted, as the kernel has it. */
 static inline struct path_cpu *cpu_counts(const struct path_run *state, int cpu)
 {
