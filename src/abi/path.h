@@ -53,12 +53,15 @@ enum path_cell {
 	CELL_none,	/* no such edge */
 	CELL_total,	/* begin to end, without an upcall */
 	CELL_upcalled,	/* begin to end, with one */
-	CELL_other,	/* between two stages that are no edge */
 	CELL_gap_in,	/* path pair: between two packets of a flow, as they come from the sender */
 	CELL_gap_out,	/* the same where they go to the receiver */
+	/* from here on there is a second one, path_upcall_cells further on, of packets that had an upcall */
+	CELL_other,	/* between two stages that are no edge */
 	CELL_EDGES,
 };
 #define PATH_CELLS 72
+/* with those of packets that had an upcall */
+#define PATH_CELLS_ALL (2 * PATH_CELLS)
 
 /* tables of histogram buckets for small values */
 #define PATH_FINE 512
@@ -92,7 +95,7 @@ struct path_counts {
 /** All that one CPU counts: the first members of a map's element, which ends with the cells in use. */
 struct path_cpu {
 	struct path_counts counts;
-	struct sonde_hist cells[PATH_CELLS];
+	struct sonde_hist cells[PATH_CELLS_ALL];
 };
 
 /* devices that programs compare one by one; if there are more, the others are looked up */
@@ -102,6 +105,8 @@ enum path_role {
 	ROLE_none,
 	ROLE_phy,
 	ROLE_vm,
+	ROLE_vm_from,	/* only what the guest sends */
+	ROLE_vm_to,	/* only what it receives */
 };
 
 struct path_device {

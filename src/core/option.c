@@ -10,6 +10,9 @@
 
 #define NS_PER_SECOND 1000000000ULL
 #define OPTIONS_GIVEN_MAX 64 /* more than there are */
+/* rows with .words, and bytes of what is given for one */
+#define LISTS_MAX 8
+#define LIST_LENGTH 1024
 
 static const struct option_row run_rows[] = {
 	{ OPTION_DURATION, "interval", "TIME",
@@ -252,9 +255,38 @@ static const struct option_row *word_read(struct run *run, const char *word, con
 	return row;
 }
 
+/*
+ * A list as the older scripts took it, "--ports 80 443" or "--send-dev 'a, b'": one word with commas. Returns the last
+ * word's place, or -1 if it is too long.
+ */
+static int words_join(char *list, size_t size, int argc, char **argv, int at)
+{
+	size_t length = 0;
+
+	for (;; at++) {
+		for (const char *from = argv[at]; *from; from++) {
+			if (length + 2 >= size)
+				return -1;
+			if (*from != ' ')
+				list[length++] = *from;
+			else if (length && list[length - 1] != ',' && from[1])
+				list[length++] = ',';
+		}
+		if (at + 1 >= argc || argv[at + 1][0] == '-')
+			break;
+		if (length + 2 >= size)
+			return -1;
+		list[length++] = ',';
+	}
+	list[length] = 0;
+	return at;
+}
+
 int option_parse(struct run *run, int argc, char **argv)
 {
 	const struct option_row *given[OPTIONS_GIVEN_MAX];
+	static char lists[LISTS_MAX][LIST_LENGTH];
+	unsigned int list_count = 0;
 	unsigned int given_count = 0;
 
 	for (int i = 0; i < argc; i++) {
@@ -274,8 +306,16 @@ int option_parse(struct run *run, int argc, char **argv)
 			run_error(run, "--%s takes no value", row->name);
 			return -EINVAL;
 		}
-		if (!flag && !value && ++i < argc)
+		if (!flag && !value && i + 1 < argc && row->words) {
+			value = lists[list_count % LISTS_MAX];
+			i = words_join(lists[list_count++ % LISTS_MAX], LIST_LENGTH, argc, argv, i + 1);
+			if (i < 0) {
+				run_error(run, "--%s: a list of more than %d bytes", row->name, LIST_LENGTH - 2);
+				return -EINVAL;
+			}
+		} else if (!flag && !value && ++i < argc) {
 			value = argv[i];
+		}
 		if (!flag && !value) {
 			run_error(run, "--%s needs a value (%s)", row->name, row->value);
 			return -EINVAL;
@@ -323,6 +363,8 @@ void option_help(const struct run *run, FILE *to)
 		     row++) {
 			char left[48];
 
+			if (!row->help)
+				continue;
 			snprintf(left, sizeof(left), "--%s%s%s", row->name, row->value ? " " : "",
 				 row->value ? row->value : "");
 			fprintf(to, "  %-26s %s", left, row->help);

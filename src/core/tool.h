@@ -50,11 +50,12 @@ struct option_row {
 	enum option_kind kind;
 	const char *name; /* without the dashes */
 	const char *value; /* what the help shows for the value, NULL for a flag */
-	const char *help;
+	const char *help; /* NULL: only for older command lines, not shown */
 	const char *aliases; /* older spellings, separated by blanks */
 	size_t offset;
 	bool rodata; /* offset is into the object's rodata, else into struct run */
 	bool off; /* a flag that writes 0 */
+	bool words; /* a list: words that follow and are no options belong to it */
 	uint64_t min, max; /* range of OPTION_U32 and, in ns, OPTION_DURATION */
 	/** Parses the value; on failure returns -errno and says why in one clause. */
 	int (*parse)(struct run *run, const char *value, char *why, size_t size);

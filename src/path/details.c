@@ -27,8 +27,7 @@ static int stage_find(const char *name, size_t length)
 	return STAGE_none;
 }
 
-/* 5ms, upcall=1ms, or both, separated by a comma */
-static int threshold_parse(struct run *run, const char *value, char *why, size_t size)
+static int threshold_set(struct run *run, const char *value, uint64_t unit_ns, char *why, size_t size)
 {
 	struct engine__rodata *rodata = RODATA(run);
 
@@ -48,7 +47,7 @@ static int threshold_parse(struct run *run, const char *value, char *why, size_t
 			length -= name + 1;
 		}
 		snprintf(span, sizeof(span), "%.*s", (int)length, value);
-		if (length >= sizeof(span) || option_duration(span, 1000, &ns) || !ns) {
+		if (length >= sizeof(span) || option_duration(span, unit_ns, &ns) || !ns) {
 			snprintf(why, size, "not a duration such as 500us or 5ms, or STAGE=5ms");
 			return -EINVAL;
 		}
@@ -62,6 +61,22 @@ static int threshold_parse(struct run *run, const char *value, char *why, size_t
 		value += length;
 		value += *value == ',';
 	}
+	/* a tool that prints reports otherwise */
+	run->each = 1;
+	return 0;
+}
+
+int path_threshold_parse(struct run *run, const char *value, char *why, size_t size)
+{
+	return threshold_set(run, value, 1000, why, size);
+}
+
+/* of the older scripts, for which 0 is any */
+int path_threshold_ms_parse(struct run *run, const char *value, char *why, size_t size)
+{
+	if (strcmp(value, "0"))
+		return threshold_set(run, value, 1000000, why, size);
+	run->each = 1;
 	return 0;
 }
 
@@ -79,9 +94,10 @@ static int lost_parse(struct run *run, const char *value, char *why, size_t size
 const struct option_row details_option_rows[] = {
 	{ OPTION_PARSED, "threshold", "TIME",
 	  "only packets that take TIME in all, or STAGE=TIME from that stage to the next; a list; bare number: us",
-	  "latency-threshold", .parse = threshold_parse },
+	  "latency-threshold latency-us threshold-us", .parse = path_threshold_parse },
 	{ OPTION_FLAG_PARSED, "lost", NULL,
 	  "packets that do not arrive: dropped, consumed elsewhere, timed out ...", .parse = lost_parse },
+	{ OPTION_PARSED, "latency-ms", "MS", NULL, .parse = path_threshold_ms_parse },
 	{ OPTION_U32, "rate", "N", "at most N events a second; the rest is counted",
 	  OPT_RODATA(engine, cfg_rate), .min = 1, .max = 10000000 },
 	{ OPTION_U32, "sample", "N", "one event in N, on each CPU; the rest is counted",
@@ -105,12 +121,24 @@ static void packet_lost(struct run *run, struct path_flight *flight, uint32_t in
 	run_event(run, &event, sizeof(event));
 }
 
+/* enqueue_to_iprec_latency_*: what it holds to its threshold, of 1 ms if none is given, is the time in the backlog */
+static void threshold_of_backlog(struct engine__rodata *rodata)
+{
+	uint64_t ns = rodata->cfg_threshold ? rodata->cfg_threshold : 1000000;
+
+	rodata->cfg_threshold = 0;
+	rodata->cfg_slow = rodata->cfg_stage_thresholds = 1;
+	rodata->cfg_stage_threshold[STAGE_port_in] = rodata->cfg_stage_threshold[STAGE_nic] = ns;
+}
+
 int details_configure(struct run *run)
 {
 	struct path_run *state = run->state;
 	int err;
 
 	RODATA(run)->cfg_details = 1;
+	if (path_called(run, "enqueue_to_iprec"))
+		threshold_of_backlog(RODATA(run));
 	state->lost = packet_lost;
 	err = path_configure(run);
 	/* where no stage ends the path, the packet is then in a guest and has no skb */
@@ -123,6 +151,11 @@ int details_configure(struct run *run)
 		return -EINVAL;
 	}
 	return err;
+}
+
+int path_each_configure(struct run *run)
+{
+	return run->each ? details_configure(run) : path_configure(run);
 }
 
 void details_before(struct run *run, void *event)

@@ -9,9 +9,5 @@
 extern const struct option_row details_option_rows[];
 
 int details_configure(struct run *run);
-/** As tool.event_before: the headers of a packet of which only bytes are left. */
-void details_before(struct run *run, void *event);
-/** As tool.event_more: the stages. */
-int details_more(struct run *run, const void *event, json_t *json, FILE *text);
 
 #endif

@@ -10,14 +10,31 @@
 
 STAGE(stage_dequeue, STAGE_dequeue | PATH_IF_EDGE)
 
+/* --internal-interface: the packet goes by another port than the one that is asked for, which is no way of this run's */
+static __noinline int port_is_other(struct sk_buff *skb, __u32 stage)
+{
+	struct net_device *dev = SONDE_READ(SONDE_PROBE, skb, dev);
+	struct path_slot slot;
+
+	if ((__u32)SONDE_READ(SONDE_PROBE, dev, ifindex) == path_port)
+		return 0;
+	if (stage < STAGE_MAX && flight_find(&slot, flight_key(SONDE_PROBE, skb)) && slot.flight->stage < STAGE_MAX &&
+	    path_edges[stage][slot.flight->stage])
+		flight_end(&slot, FATE_consumed);
+	return 1;
+}
+
 static __always_inline int queue_do(void *ctx, enum sonde_access access, struct sk_buff *skb)
 {
 	switch (path_role(access, SONDE_READ(access, skb, dev))) {
 	case ROLE_phy:
 		return path_stage(ctx, access, skb, STAGE_qdisc);
 	case ROLE_vm:
+	case ROLE_vm_to:
 		return path_stage(ctx, access, skb, STAGE_qdisc | PATH_IF_EDGE);
 	case ROLE_none:
+		if (path_port && port_is_other(skb, STAGE_port_out))
+			return 0;
 		return path_stage(ctx, access, skb, STAGE_port_out | PATH_IF_EDGE);
 	}
 	return 0;
@@ -31,6 +48,7 @@ static __always_inline int xmit_do(void *ctx, enum sonde_access access, struct s
 	case ROLE_phy:
 		return path_stage(ctx, access, skb, STAGE_driver);
 	case ROLE_vm:
+	case ROLE_vm_to:
 		path_stage(ctx, access, skb, STAGE_tap_out);
 		/* not within the stage: all functions that call each other there would need too much stack */
 		if (cfg_gaps && flight_find(&slot, flight_key(access, skb)) && slot.flight->stage == STAGE_tap_out)
@@ -134,6 +152,7 @@ static __always_inline int at_receive(void *ctx, const __u64 *args, enum sonde_a
 	case ROLE_phy:
 		return path_stage_first(ctx, access, skb, STAGE_receive);
 	case ROLE_vm:
+	case ROLE_vm_from:
 		if ((access == SONDE_DIRECT ? tap_direct(ctx, skb) : tap_probe(ctx, skb)) && cfg_gaps)
 			path_gap(access, skb, CELL_gap_in);
 		return 0;
@@ -152,7 +171,11 @@ static __always_inline int at_port_in(void *ctx, const __u64 *args, enum sonde_a
 {
 	struct sk_buff *skb = (struct sk_buff *)args[0];
 
-	if (!path_active)
+	/* a path that begins at a port */
+	if (path_begins & 1U << STAGE_port_in)
+		return path_role(access, SONDE_READ(access, skb, dev)) == ROLE_phy ?
+			       path_stage_first(ctx, access, skb, STAGE_port_in) : 0;
+	if (!path_active || (path_port && port_is_other(skb, STAGE_port_in)))
 		return 0;
 	if (access == SONDE_DIRECT)
 		return port_in_direct(ctx, skb);

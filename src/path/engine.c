@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "core/clock.h"
 #include "core/object.h"
 #include "engine.skel.h"
 #include "path/engine.h"
@@ -26,7 +27,7 @@ static const char *part_of(const struct path *path, const struct path_edge *edge
 		return NULL;
 	if (!reply)
 		return "request";
-	return edge->from == STAGE_driver ? "away" : "reply";
+	return path->ends & 1U << edge->from ? path->between : "reply";
 }
 
 static bool edge_wanted(const struct run *run, const struct path_edge *edge, bool reply)
@@ -35,7 +36,7 @@ static bool edge_wanted(const struct run *run, const struct path_edge *edge, boo
 	const uint32_t socket = 1U << STAGE_socket | 1U << STAGE_read;
 
 	if (edge->from == STAGE_tunnel || edge->to == STAGE_tunnel)
-		return reply || run->filter->set & FILTER_TUNNEL;
+		return reply || (run->filter && run->filter->set & FILTER_TUNNEL);
 	return state->socket || !(1U << edge->to & socket);
 }
 
@@ -48,17 +49,21 @@ static int edges_add(struct run *run, const struct path_edge *edge, bool reply)
 	for (; edge->from; edge++) {
 		if (!edge_wanted(run, edge, reply))
 			continue;
-		if (state->cells == PATH_CELLS) {
+		if (state->edge_cells == PATH_CELLS) {
 			run_error(run, "path %s has more than %d edges", state->path->name, PATH_CELLS - CELL_EDGES);
 			return -E2BIG;
 		}
+		/* with a port, what goes by none is another way */
+		if (rodata->path_port && ((edge->from == STAGE_out && edge->to == STAGE_qdisc) ||
+					  (edge->from == STAGE_receive && edge->to == STAGE_ip)))
+			continue;
 		state->edges[state->edge_count++] = (struct path_edge_used){
-			edge->from, edge->to, state->cells, part_of(state->path, edge, reply)
+			edge->from, edge->to, state->edge_cells, part_of(state->path, edge, reply)
 		};
 		if (reply)
-			rodata->path_reply_edges[edge->to][edge->from] = state->cells++;
+			rodata->path_reply_edges[edge->to][edge->from] = state->edge_cells++;
 		else
-			rodata->path_edges[edge->to][edge->from] = state->cells++;
+			rodata->path_edges[edge->to][edge->from] = state->edge_cells++;
 		state->stages |= 1U << edge->from | 1U << edge->to;
 	}
 	return 0;
@@ -77,7 +82,7 @@ static int edges_set(struct run *run)
 		rodata->path_buckets_coarse[i] = hist_index(i * PATH_COARSE_STEP);
 	rodata->path_begins = path->begins;
 	rodata->path_ends = state->socket ? path->ends_at_socket : path->ends;
-	state->cells = CELL_EDGES;
+	state->edge_cells = CELL_EDGES;
 	state->stages = path->begins;
 	err = edges_add(run, path->edges, false);
 	if (!err && path->reply) {
@@ -89,7 +94,9 @@ static int edges_set(struct run *run)
 	if (err)
 		return err;
 	rodata->path_tunnels = !!(state->stages & 1U << STAGE_tunnel);
-	rodata->path_decap = rodata->path_tunnels && run->filter->set & FILTER_TUNNEL && !path->reply;
+	rodata->path_decap = rodata->path_tunnels && run->filter && run->filter->set & FILTER_TUNNEL && !path->reply;
+	rodata->path_upcall_cells = state->edge_cells - CELL_other;
+	state->cells = state->edge_cells + rodata->path_upcall_cells;
 	rodata->path_cells = state->cells;
 	for (uint32_t stage = 1; stage < STAGE_MAX; stage++) {
 		if (!path->reply && !rodata->cfg_metrics && !rodata->cfg_gaps)
@@ -118,7 +125,7 @@ static void tables_set(struct run *run)
 	map_size(run, "workers", state->guests ? PATH_WORKERS : 1);
 	map_size(run, "kicks", state->guests ? PATH_KICKS : 1);
 	map_size(run, "gaps", rodata->cfg_gaps ? PATH_GAPS : 1);
-	map_size(run, "more_devices", state->more_device_count ? state->more_device_count : 1);
+	map_size(run, "more_devices", rodata->path_devices_more ? rodata->path_devices_more : 1);
 	map_size(run, "events", rodata->cfg_details ? RING_BYTES : RING_BYTES_NONE);
 }
 
@@ -143,6 +150,35 @@ static void sizes_set(struct run *run)
 				state->cpu_size);
 }
 
+/* --verbose: what the words were taken for, also those of older command lines */
+static void plan_note(const struct run *run)
+{
+	static const char *const roles[] = { [ROLE_phy] = "NIC", [ROLE_vm] = "guest", [ROLE_vm_from] = "sender",
+					     [ROLE_vm_to] = "receiver" };
+	const struct engine__rodata *rodata = PATH_RODATA(run);
+	const struct path_run *state = run->state;
+	char text[600], span[CLOCK_SPAN];
+	size_t length;
+
+	length = snprintf(text, sizeof(text), "path %s%s", state->path->name, rodata->cfg_details ? ", each packet" : "");
+	for (__u32 i = 0; i < rodata->path_device_count; i++)
+		length += snprintf(text + length, sizeof(text) - length, ", %s %s", roles[rodata->path_devices[i].role],
+				   state->devices[i].name);
+	if (rodata->path_devices_more)
+		length += snprintf(text + length, sizeof(text) - length, " and %u more", rodata->path_devices_more);
+	if (state->port)
+		length += snprintf(text + length, sizeof(text) - length, ", port %.15s", state->port);
+	if (rodata->cfg_threshold)
+		length += snprintf(text + length, sizeof(text) - length, ", of %s or more",
+				   clock_span(span, rodata->cfg_threshold));
+	for (int stage = 1; stage < STAGE_MAX; stage++) {
+		if (rodata->cfg_stage_threshold[stage])
+			length += snprintf(text + length, sizeof(text) - length, ", at %s %s or more",
+					   path_stages[stage].name, clock_span(span, rodata->cfg_stage_threshold[stage]));
+	}
+	run_note(run, "%s", text);
+}
+
 int path_configure(struct run *run)
 {
 	struct path_run *state = run->state;
@@ -156,6 +192,7 @@ int path_configure(struct run *run)
 	if (err)
 		return err;
 	sizes_set(run);
+	plan_note(run);
 	state->total = calloc(state->cells, sizeof(*state->total));
 	state->interval = calloc(state->cells, sizeof(*state->interval));
 	state->swept = calloc(1, state->cpu_size);
@@ -302,6 +339,6 @@ void path_finish(struct run *run)
 	free(state->total);
 	free(state->interval);
 	free(state->swept);
-	free(state->more_devices);
+	free(state->devices);
 	flows_finish(run);
 }

@@ -12,8 +12,11 @@
 
 /** devices_configure: which path, and its devices into the rodata. Returns 0 or -EINVAL, said. */
 int devices_configure(struct run *run);
-/** devices_loaded: those that have no place in the rodata into their map. As tool.loaded. */
+/** devices_loaded: their numbers to where the programs look for them. As tool.loaded. */
 int devices_loaded(struct run *run);
+
+/** devices_tick: says which devices are gone, and takes up those that are there again. */
+void devices_tick(struct run *run);
 
 /** What a CPU has counted, as the kernel has it. */
 static inline struct path_cpu *cpu_counts(const struct path_run *state, int cpu)

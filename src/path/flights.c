@@ -47,9 +47,10 @@ static void flight_add(struct path_run *state, const struct path_flight *flight)
 		struct sonde_hist *hist;
 
 		/* a program may write just now */
-		if (flight->mark[i].cell >= state->cells || flight->at[i] < flight->at[i - 1])
+		if (flight->mark[i].cell >= state->edge_cells || flight->at[i] < flight->at[i - 1])
 			continue;
-		hist = &state->swept->cells[flight->mark[i].cell];
+		hist = &state->swept->cells[flight->mark[i].cell +
+					    (flight->upcalled ? state->edge_cells - CELL_other : 0)];
 		hist->sum += took;
 		hist->max = took > hist->max ? took : hist->max;
 		hist->buckets[hist_index(took)]++;
@@ -132,6 +133,7 @@ void path_tick(struct run *run)
 	struct path_run *state = run->state;
 	uint64_t begun = begun_now(state), left;
 
+	devices_tick(run);
 	if (state->guests && ++state->ticks % WORKERS_TICKS == 0)
 		workers_clean(run);
 	if (!*state->active)

@@ -59,11 +59,62 @@ static int flow_compare(const void *a, const void *b)
 		      sizeof(struct sonde_flow));
 }
 
-/* most packets first */
+static uint64_t flow_percentile(const struct path_flow *row, double percent)
+{
+	double wanted = row->count * percent / 100;
+	uint64_t passed = 0;
+
+	for (uint32_t i = 0; row->count && i < PATH_FLOW_BUCKETS; i++) {
+		uint64_t low = hist_bucket_low(i * PATH_FLOW_STEP);
+		uint64_t high = hist_bucket_low((i + 1) * PATH_FLOW_STEP);
+
+		passed += row->buckets[i];
+		if (!row->buckets[i] || passed < wanted)
+			continue;
+		low += (high - low) / 2;
+		return low < row->max[0] ? low : row->max[0];
+	}
+	return row->max[0];
+}
+
+static double flow_mean(const struct path_flow *row)
+{
+	return row->count ? (double)row->sum / row->count : 0;
+}
+
+/* qsort() has no argument for its caller */
+static enum { SORT_count, SORT_avg, SORT_p90, SORT_p99 } sort_by;
+
+int flows_sort_parse(struct run *run, const char *value, char *why, size_t size)
+{
+	static const char *const names[] = { "count", "avg", "p90", "p99" };
+
+	for (sort_by = 0; sort_by < sizeof(names) / sizeof(names[0]); sort_by++) {
+		if (strcmp(value, names[sort_by]))
+			continue;
+		if (!run->top)
+			run->top = 10;
+		return 0;
+	}
+	snprintf(why, size, "must be count, avg, p90 or p99");
+	return -EINVAL;
+}
+
+static double flow_rank(const struct path_flow *row)
+{
+	switch (sort_by) {
+	case SORT_avg: return flow_mean(row);
+	case SORT_p90: return flow_percentile(row, 90);
+	case SORT_p99: return flow_percentile(row, 99);
+	case SORT_count: break;
+	}
+	return row->count + row->not_ended;
+}
+
+/* largest first */
 static int flow_order(const void *a, const void *b)
 {
-	const struct path_flow *left = &((const struct flow *)a)->row, *right = &((const struct flow *)b)->row;
-	uint64_t one = left->count + left->not_ended, other = right->count + right->not_ended;
+	double one = flow_rank(&((const struct flow *)a)->row), other = flow_rank(&((const struct flow *)b)->row);
 
 	return one > other ? -1 : one < other;
 }
@@ -174,7 +225,7 @@ static const struct path_edge_used *flow_slowest(const struct path_run *state, c
 	const struct path_edge_used *slowest = NULL;
 	uint64_t most = 0, whole = 0;
 
-	for (uint32_t cell = CELL_other; cell < state->cells; cell++)
+	for (uint32_t cell = CELL_other; cell < state->edge_cells; cell++)
 		whole += row->cells[cell];
 	for (uint32_t i = 0; i < state->edge_count; i++) {
 		if (row->cells[state->edges[i].cell] <= most)
@@ -186,34 +237,11 @@ static const struct path_edge_used *flow_slowest(const struct path_run *state, c
 	return slowest;
 }
 
-static uint64_t flow_percentile(const struct path_flow *row, double percent)
-{
-	double wanted = row->count * percent / 100;
-	uint64_t passed = 0;
-
-	for (uint32_t i = 0; row->count && i < PATH_FLOW_BUCKETS; i++) {
-		uint64_t low = hist_bucket_low(i * PATH_FLOW_STEP);
-		uint64_t high = hist_bucket_low((i + 1) * PATH_FLOW_STEP);
-
-		passed += row->buckets[i];
-		if (!row->buckets[i] || passed < wanted)
-			continue;
-		low += (high - low) / 2;
-		return low < row->max[0] ? low : row->max[0];
-	}
-	return row->max[0];
-}
-
 static const struct {
 	const char *name;
 	double percent;
 } percents[] = { { "p50_ns", 50 }, { "p90_ns", 90 }, { "p95_ns", 95 }, { "p99_ns", 99 }, { "p999_ns", 99.9 } };
 #define PERCENTS (sizeof(percents) / sizeof(percents[0]))
-
-static double flow_mean(const struct path_flow *row)
-{
-	return row->count ? (double)row->sum / row->count : 0;
-}
 
 static void row_json(struct run *run, enum scope scope, const struct flow *flow)
 {
@@ -248,14 +276,14 @@ static void row_text(const struct path_run *state, const struct flow *flow)
 	double share;
 
 	flow_text(text, sizeof(text), &flow->key);
-	printf("  %-50s %9" PRIu64 " %9s", text, (uint64_t)flow->row.count,
+	printf("  %-36s %8" PRIu64 " %7s", text, (uint64_t)flow->row.count,
 	       clock_span(span, flow_mean(&flow->row)));
 	for (size_t i = 0; i < PERCENTS; i++)
-		printf(" %8s", clock_span(span, flow_percentile(&flow->row, percents[i].percent)));
-	printf(" %8s", clock_span(span, flow->row.max[0]));
+		printf(" %7s", clock_span(span, flow_percentile(&flow->row, percents[i].percent)));
+	printf(" %7s", clock_span(span, flow->row.max[0]));
 	slowest = flow_slowest(state, &flow->row, &share);
 	if (slowest)
-		printf("  %3.0f %% %s -> %s", 100 * share, path_stages[slowest->from].words,
+		printf("\n      %.0f %% of it %s -> %s", 100 * share, path_stages[slowest->from].words,
 		       path_stages[slowest->to].words);
 	if (flow->row.not_ended)
 		printf("; %" PRIu64 " did not arrive", (uint64_t)flow->row.not_ended);
@@ -271,8 +299,7 @@ static void rows_show(struct run *run, enum scope scope, const struct flow *rows
 	for (size_t i = shown; i < count; i++)
 		others += rows[i].row.count + rows[i].row.not_ended;
 	if (!run->json && count)
-		printf("  %-50s %9s %9s %8s %8s %8s %8s %8s %8s  where most of its time goes\n",
-		       "flow, all the way", "packets", "mean", "p50", "p90", "p95", "p99", "p99.9", "max");
+		printf("  %-36s %8s %7s %7s %7s %7s %7s %7s %7s\n", "flow, all the way; where it waits", "packets", "mean", "p50", "p90", "p95", "p99", "p99.9", "max");
 	for (size_t i = 0; i < shown; i++) {
 		if (run->json)
 			row_json(run, scope, &rows[i]);

@@ -143,14 +143,20 @@ static __noinline int tap_before(struct path_flight *flight, __u32 index, struct
 		if (worker->sent_kick) {
 			flight->first = worker->sent_kick;
 			flight_hop(flight, index, SONDE_PROBE, NULL, STAGE_kick, CELL_none, worker->sent_kick);
+			if (cfg_metrics)
+				meter_bare(flight, STAGE_kick, true);
 			from = STAGE_kick;
 		}
 		flight_hop(flight, index, SONDE_PROBE, NULL, STAGE_worker,
 			   from ? path_edges[STAGE_worker][STAGE_kick] : CELL_none, worker->sent_run);
+		if (cfg_metrics)
+			meter_bare(flight, STAGE_worker, true);
 		from = STAGE_worker;
 	}
 	flight_hop(flight, index, SONDE_PROBE, NULL, STAGE_tun,
 		   from ? path_edges[STAGE_tun][STAGE_worker] : CELL_none, worker->sent);
+	if (cfg_metrics)
+		meter_bare(flight, STAGE_tun, true);
 	return 0;
 }
 
@@ -279,6 +285,8 @@ HOOK_FUNCTION(inject, kvm_arch_set_irq_inatomic, at_inject)
 /* one stage after the packet's skb is gone */
 static __noinline int hand_step(struct path_flight *flight, __u32 index, __u32 from, __u32 to, __u64 at)
 {
+	if (from < STAGE_MAX && to < STAGE_MAX && cfg_metrics)
+		meter_bare(flight, to, false);
 	if (from < STAGE_MAX && to < STAGE_MAX)
 		flight_hop(flight, index, SONDE_PROBE, NULL, to,
 			   path_reply_begins ? path_reply_edges[to][from] : path_edges[to][from], at);

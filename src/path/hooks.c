@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* hooks.c: which programs a path needs: those of its stages, and those that every path needs. */
-#include <errno.h>
+#include <netinet/in.h>
 
 #include "core/object.h"
 #include "engine.skel.h"
@@ -23,6 +23,68 @@ static bool stage_wanted(const struct run *run, const struct hook_row *hook)
 	return state->stages & 1U << hook->tag;
 }
 
+enum {
+	TYPE_IP6 = 0x86dd,
+};
+
+enum family {
+	FAMILY_4 = 1,
+	FAMILY_6 = 2,
+};
+
+/* of which family packets can be that the filter lets pass; a tunnel's outside may be of either */
+static unsigned int families(const struct run *run)
+{
+	const struct sonde_filter *filter = run->filter;
+	const uint32_t set = filter ? filter->set : 0;
+
+	if (set & FILTER_TUNNEL)
+		return FAMILY_4 | FAMILY_6;
+	if (set & FILTER_IP6 || (set & FILTER_TYPE && filter->eth_type == TYPE_IP6) ||
+	    (set & FILTER_PROTOCOL && filter->protocol == IPPROTO_ICMPV6))
+		return FAMILY_6;
+	if (set & (FILTER_IP4 | FILTER_ARP | FILTER_TYPE) || (set & FILTER_PROTOCOL && filter->protocol == IPPROTO_ICMP))
+		return FAMILY_4;
+	return FAMILY_4 | FAMILY_6;
+}
+
+/* of this protocol */
+static bool protocol_possible(const struct run *run, uint8_t protocol)
+{
+	const struct sonde_filter *filter = run->filter;
+	const struct path_run *state = run->state;
+
+	if (state->path && state->path->reply)
+		return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
+	return !filter || filter->set & FILTER_TUNNEL || !(filter->set & FILTER_PROTOCOL) || filter->protocol == protocol;
+}
+
+static bool ip4_wanted(const struct run *run, const struct hook_row *hook)
+{
+	return families(run) & FAMILY_4 && stage_wanted(run, hook);
+}
+
+static bool ip6_wanted(const struct run *run, const struct hook_row *hook)
+{
+	return families(run) & FAMILY_6 && stage_wanted(run, hook);
+}
+
+/* all but these go by __ip6_local_out() */
+static bool ip6_late_wanted(const struct run *run, const struct hook_row *hook)
+{
+	return ip6_wanted(run, hook) && (protocol_possible(run, IPPROTO_TCP) || protocol_possible(run, IPPROTO_SCTP));
+}
+
+static bool tcp_wanted(const struct run *run, const struct hook_row *hook)
+{
+	return protocol_possible(run, IPPROTO_TCP) && stage_wanted(run, hook);
+}
+
+static bool udp_wanted(const struct run *run, const struct hook_row *hook)
+{
+	return protocol_possible(run, IPPROTO_UDP) && stage_wanted(run, hook);
+}
+
 static bool depth_wanted(const struct run *run, const struct hook_row *hook)
 {
 	return PATH_RODATA(run)->cfg_metrics && stage_wanted(run, hook);
@@ -31,9 +93,9 @@ static bool depth_wanted(const struct run *run, const struct hook_row *hook)
 #define OVS_UNSEEN "Open vSwitch's part of the way (is its module loaded?)"
 
 const struct hook_row path_hooks[] = {
-	{ "out4", true, stage_wanted, "IPv4 packets that this host sends", STAGE_out },
-	{ "out6", true, stage_wanted, "IPv6 packets that this host sends", STAGE_out },
-	{ "out6_late", true, stage_wanted, "TCP over IPv6 that this host sends", STAGE_out },
+	{ "out4", true, ip4_wanted, "IPv4 packets that this host sends", STAGE_out },
+	{ "out6", true, ip6_wanted, "IPv6 packets that this host sends", STAGE_out },
+	{ "out6_late", true, ip6_late_wanted, "TCP over IPv6 that this host sends", STAGE_out },
 	{ "ovs", true, stage_wanted, OVS_UNSEEN, STAGE_ovs },
 	{ "actions", true, stage_wanted, "when Open vSwitch knows the flow", STAGE_actions },
 	{ "conntrack", true, stage_wanted, "Open vSwitch's connection tracking", STAGE_conntrack },
@@ -42,17 +104,17 @@ const struct hook_row path_hooks[] = {
 	  .shared_by_tasks = true },
 	{ "upcall_lost", true, stage_wanted,
 	  "upcalls that are lost: their packets time out", STAGE_upcall },
-	{ "forward4", true, stage_wanted, "IPv4 forwarding", STAGE_forward },
-	{ "forward6", true, stage_wanted, "IPv6 forwarding", STAGE_forward },
-	{ "ip4", true, stage_wanted, "the IPv4 layer", STAGE_ip },
-	{ "ip6", true, stage_wanted, "the IPv6 layer", STAGE_ip },
-	{ "l4_4", true, stage_wanted, "what IPv4 hands to TCP, UDP, ICMP", STAGE_l4 },
-	{ "l4_6", true, stage_wanted, "what IPv6 hands to TCP, UDP, ICMP", STAGE_l4 },
-	{ "socket_udp", true, stage_wanted, "UDP sockets' queues", STAGE_socket },
-	{ "socket_tcp", true, stage_wanted, "TCP sockets' queues", STAGE_socket },
-	{ "read_udp", true, stage_wanted, "applications that read UDP", STAGE_read },
+	{ "forward4", true, ip4_wanted, "IPv4 forwarding", STAGE_forward },
+	{ "forward6", true, ip6_wanted, "IPv6 forwarding", STAGE_forward },
+	{ "ip4", true, ip4_wanted, "the IPv4 layer", STAGE_ip },
+	{ "ip6", true, ip6_wanted, "the IPv6 layer", STAGE_ip },
+	{ "l4_4", true, ip4_wanted, "what IPv4 hands to TCP, UDP, ICMP", STAGE_l4 },
+	{ "l4_6", true, ip6_wanted, "what IPv6 hands to TCP, UDP, ICMP", STAGE_l4 },
+	{ "socket_udp", true, udp_wanted, "UDP sockets' queues", STAGE_socket },
+	{ "socket_tcp", true, tcp_wanted, "TCP sockets' queues", STAGE_socket },
+	{ "read_udp", true, udp_wanted, "applications that read UDP", STAGE_read },
 	{ "read_copy", true, stage_wanted, "applications that read", STAGE_read },
-	{ "coalesced", true, stage_wanted,
+	{ "coalesced", true, tcp_wanted,
 	  "TCP segments that become a part of the one before: they time out", STAGE_read },
 	{ "freed", true, stage_wanted,
 	  "what TCP uses up itself, as pure ACKs: it times out", STAGE_read },

@@ -103,6 +103,9 @@ static __always_inline int at_out4(void *ctx, const __u64 *args, enum sonde_acce
 	struct sk_buff *skb = (struct sk_buff *)args[2];
 	struct net *net = (struct net *)args[0];
 
+	/* an answer of this host goes on with the flight of what it answers */
+	if (path_reply_begins & 1U << STAGE_out)
+		return path_active && path_at_home(access, net) ? path_stage_first(ctx, access, skb, STAGE_out) : 0;
 	if (!path_open)
 		return 0;
 	return access == SONDE_DIRECT ? out_do(ctx, access, skb, net) : out_probe(ctx, skb, net);

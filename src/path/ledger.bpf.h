@@ -16,7 +16,7 @@
  */
 __noinline int flight_count(__u32 index, __u32 fate)
 {
-	__u32 set = index / PATH_WAYS, hops;
+	__u32 set = index / PATH_WAYS, hops, upcall;
 	struct path_bucket *bucket = bpf_map_lookup_elem(&buckets, &set);
 	struct path_cpu *here = path_here();
 	struct path_flight *flight;
@@ -37,10 +37,11 @@ __noinline int flight_count(__u32 index, __u32 fate)
 	if (cfg_flows)
 		flow_count(index, fate);
 	hops = cfg_details ? 0 : flight->hops;
+	upcall = flight->upcalled ? path_upcall_cells : 0;
 	for (__u32 i = 1; i < PATH_HOPS; i++) {
 		if (i >= hops)
 			break;
-		path_add(here, flight->mark[i].cell, flight->at[i] - flight->at[i - 1]);
+		path_add(here, flight->mark[i].cell + upcall, flight->at[i] - flight->at[i - 1]);
 	}
 	/* another CPU may have taken the way for its packet meanwhile */
 	if (bucket->key[index & (PATH_WAYS - 1)] == PATH_ENDING)

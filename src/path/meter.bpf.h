@@ -79,6 +79,25 @@ static __always_inline int meter_count(enum sonde_access access, struct sk_buff 
 	return 0;
 }
 
+/* a stage without an skb; past: it is only noted now, perhaps on another CPU */
+static __noinline int meter_bare(struct path_flight *flight, __u64 stage, bool past)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct path_meters *here = bpf_map_lookup_elem(&meters, &cpu);
+
+	if (!here)
+		return 0;
+	/* as in path_add() */
+	asm volatile("if %[stage] < %[end] goto +1\n\t%[stage] = 0" : [stage] "+r"(stage) : [end] "i"(STAGE_MAX));
+	__sync_fetch_and_add(&here->stage[stage].packets, 1);
+	if (past)
+		return 0;
+	if (flight->cpu != cpu)
+		__sync_fetch_and_add(&here->stage[stage].cpu_changes, 1);
+	flight->cpu = cpu;
+	return 0;
+}
+
 static __noinline int meter_direct(struct sk_buff *skb, struct path_flight *flight, __u32 stage, bool begins)
 {
 	return meter_count(SONDE_DIRECT, skb, flight, stage, begins);

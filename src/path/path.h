@@ -32,36 +32,54 @@ struct path {
 	bool needs_phy, needs_vm;
 	/** path rtt: the way of the echo reply, whose first edges are those from the request's end. */
 	const struct path *reply;
+	const char *between; /* what is between both: the part of the edges from the request's end */
 };
 
 /** An edge that a run looks at. */
 struct path_edge_used {
 	enum path_stage from, to;
 	uint8_t cell; /* CELL_none: not looked at */
-	const char *part; /* "request", "away", "reply"; NULL: the path has no parts */
+	const char *part; /* "request", "away" or "here", "reply"; NULL: the path has no parts */
 };
 
 /** path_find: the path of this name, or NULL. */
 const struct path *path_find(const char *name);
+/** Names of all paths, with commas. */
+const char *path_names(void);
 
 /** Figures of one cell over a time. */
 struct path_figure {
 	struct sonde_hist hist;
 };
 
+struct path_device_name {
+	char name[16]; /* as it is called now, or was when it went */
+	bool gone;
+	struct path_device is;
+};
+
+/** path_called: whether the command's name begins so, - and _ being equal: what an older script's options mean. */
+bool path_called(const struct run *run, const char *begin);
+
 /** The state of a run of any path tool; a tool's own state begins with it. */
 struct path_run {
 	const struct path *path;
 	const char *path_name, *direction; /* as typed */
-	const char *phy, *vm;
-	uint64_t threshold_ns, timeout_ns;
+	const char *phy, *phy2, *vm;
+	const char *vm_from, *vm_to, *pairs; /* path pair: only one direction */
+	const char *port; /* --internal-interface */
+	uint32_t foreign_netns; /* inode of the namespace whose devices they are; 0: ours */
+	struct path_device_name *devices; /* [device_count]; the first PATH_DEVICES are those of rodata */
+	uint32_t device_count;
+	uint32_t *ifindexes; /* as the programs have them */
+	uint64_t timeout_ns, gap_ns;
+	uint32_t hist; /* --hist */
 	uint32_t socket, in_flight;
-	struct path_device *more_devices; /* [more_device_count]: those behind the first PATH_DEVICES */
-	uint32_t more_device_count;
 	bool guests; /* vhost's threads are on the path */
 	uint32_t ticks;
 	uint32_t stages; /* of the path, a bit each */
 	uint32_t cells; /* in use */
+	uint32_t edge_cells; /* of these, without those of packets that had an upcall */
 	struct path_edge_used edges[PATH_CELLS];
 	uint32_t edge_count;
 
@@ -90,15 +108,41 @@ struct path_run {
 	void (*lost)(struct run *run, struct path_flight *flight, uint32_t index);
 };
 
+/* the NICs, and what older command lines say beside them; such rows have no help */
+#define PATH_PHY_OPTIONS                                                                           \
+	{ OPTION_PARSED, "phy-interface", "LIST",                                                  \
+	  "the NICs, by name; a bond stands for its members", "phy-iface1 interface",              \
+	  .parse = path_phy_parse },                                                               \
+	{ OPTION_PARSED, "phy-iface2", "NIC", NULL, .parse = path_phy2_parse },                    \
+	/* what these ask for is so, or is not done, in any case */                                \
+	{ OPTION_FLAG_PARSED, "enable-ct", NULL, NULL, "stage-latency disable-kernel-stacks",      \
+	  .parse = path_already_parse },                                                           \
+	{ OPTION_FLAG, "debug", NULL, NULL, OPT_RUN(verbose) }
+
+#define PATH_HIST_OPTION                                                                           \
+	{ OPTION_FLAG_PARSED, "hist", NULL, "also the histogram of each stage, with bars to one scale", "histogram", \
+	  .parse = path_hist_parse }
+
+/** Rows of a summary tool that can print single packets instead. */
+#define PATH_EACH_OPTIONS(threshold_parse)                                                         \
+	{ OPTION_PARSED, "threshold", "TIME",                                                      \
+	  "instead of reports: each packet that takes TIME in all, or STAGE=TIME from that stage to the next; bare number: us", \
+	  "latency-us", .parse = threshold_parse },                                                \
+	{ OPTION_PARSED, "latency-ms", "MS", NULL, .parse = path_threshold_ms_parse },             \
+	{ OPTION_FLAG, "each", NULL, "instead of reports: each packet, as path details prints it", OPT_RUN(each) }
+
 /** Option rows that all path tools have, for their tables. */
 #define PATH_OPTIONS                                                                               \
-	{ OPTION_PARSED, "path", "PATH", "host-tx, host-rx, vm-tx, vm-rx, vm-vm or forward",       \
+	{ OPTION_PARSED, "path", "PATH",                                                           \
+	  "host-tx, host-rx, host-both, port-rx, vm-tx, vm-rx, vm-vm or forward; host-rtt, host-rtt-rx, vm-rtt", \
 	  .parse = path_parse },                                                                   \
-	{ OPTION_PARSED, "direction", "tx|rx",                                                     \
-	  "instead of --path: what this host sends or receives, with --vm-interface the guest",    \
+	{ OPTION_PARSED, "direction", "tx|rx|both",                                                \
+	  "instead of --path: what this host sends, receives or both, with --vm-interface the guest", \
 	  .parse = path_direction_parse },                                                         \
-	{ OPTION_PARSED, "phy-interface", "LIST",                                                  \
-	  "the NICs, by name; a bond stands for its members", .parse = path_phy_parse },           \
+	PATH_PHY_OPTIONS,                                                                          \
+	{ OPTION_PARSED, "internal-interface", "PORT",                                             \
+	  "only what goes by this internal port of Open vSwitch (host-tx, host-rx, host-both)",    \
+	  .parse = path_port_parse },                                                              \
 	{ OPTION_PARSED, "vm-interface", "LIST",                                                   \
 	  "the guests' taps, by name, or pid:N for all taps of that QEMU",                         \
 	  .parse = path_vm_parse },                                                                \
@@ -114,6 +158,14 @@ struct path_run {
 int path_parse(struct run *run, const char *value, char *why, size_t size);
 int path_direction_parse(struct run *run, const char *value, char *why, size_t size);
 int path_phy_parse(struct run *run, const char *value, char *why, size_t size);
+int path_phy2_parse(struct run *run, const char *value, char *why, size_t size);
+int path_port_parse(struct run *run, const char *value, char *why, size_t size);
+int path_hist_parse(struct run *run, const char *value, char *why, size_t size);
+int flows_sort_parse(struct run *run, const char *value, char *why, size_t size);
+int path_already_parse(struct run *run, const char *value, char *why, size_t size);
+/** Single packets only if slow: 5ms, upcall=1ms, or both, with a comma; a bare number is us, or ms. */
+int path_threshold_parse(struct run *run, const char *value, char *why, size_t size);
+int path_threshold_ms_parse(struct run *run, const char *value, char *why, size_t size);
 int path_vm_parse(struct run *run, const char *value, char *why, size_t size);
 int path_socket_parse(struct run *run, const char *value, char *why, size_t size);
 int path_timeout_parse(struct run *run, const char *value, char *why, size_t size);
@@ -131,6 +183,13 @@ void path_attached(struct run *run);
 void path_tick(struct run *run);
 void path_ending(struct run *run);
 void path_finish(struct run *run);
+
+/** Of a tool that can print single packets instead of reports (--each, --threshold): either configure. */
+int path_each_configure(struct run *run);
+/** As tool.event_before: the headers of a packet of which only bytes are left. */
+void details_before(struct run *run, void *event);
+/** As tool.event_more: the stages. */
+int details_more(struct run *run, const void *event, json_t *json, FILE *text);
 
 /** path_take: reads what was counted since the last call into state->interval and adds it up. */
 int path_take(struct run *run);
@@ -152,6 +211,8 @@ int metrics_report(struct run *run, enum scope scope);
 	PATH_INT("copies", "interval, total: times that a copy of a packet passed a stage again")  \
 	PATH_ANY("[\"object\", \"null\"]", "tail", "interval, total: from, to, p999_ns of the stage with the largest P99.9") \
 	PATH_INT("lost_by_us", "total: packets of which nothing is known")                         \
+	PATH_ANY("\"array\"", "buckets", "stage, path: [lowest ns, packets] of each bucket of the histogram that has any") \
+	PATH_ANY("\"object\"", "with_upcall", "stage: the same figures of those of its packets that had an upcall; absent where all or none had") \
 	"\"drops\": {\"type\": \"array\", \"description\": \"total: count, after, reason, place\"}"
 
 #define PATH_RECORDS                                                                               \
@@ -159,7 +220,7 @@ int metrics_report(struct run *run, enum scope scope);
 	PATH_STR("path", "stage, path, interval, total: as in --path")                             \
 	PATH_STR("from", "stage: the time between this stage")                                     \
 	PATH_STR("to", "stage: and this one")                                                      \
-	PATH_STR("part", "stage, path rtt only: request, away or reply")                           \
+	PATH_STR("part", "stage, path rtt only: request, away (or here), reply")                           \
 	PATH_STR("way", "path: direct, upcall, other, gap_in or gap_out")                          \
 	PATH_INT("count", "stage, path: packets")                                                  \
 	PATH_INT("sum_ns", "stage, path")                                                          \
@@ -170,6 +231,15 @@ int metrics_report(struct run *run, enum scope scope);
 	PATH_INT("max_ns", "stage, path")                                                          \
 	PATH_ANY("\"number\"", "share", "stage: of all time between stages")                       \
 	PATH_LEDGER
+/* what a single packet's record has besides */
+#define PATH_EVENT_RECORDS                                                                         \
+	PATH_STR("fate", "event: arrived, or what became of it, as in not_ended of path summary")  \
+	PATH_ANY("\"object\"", "drop", "event: of a dropped packet reason and place")              \
+	"\"stages\": {\"type\": \"array\", \"items\": {\"type\": \"object\", \"properties\": {"      \
+	PATH_STR("stage", "") PATH_INT("at_ns", "wall clock") PATH_INT("cpu", "")                  \
+	PATH_INT("pid", "of the task that the CPU ran") PATH_STR("comm", "absent if the task has ended") \
+	PATH_INT("ifindex", "") PATH_ANY("[\"string\", \"null\"]", "dev", "")                      \
+	"\"to_next_ns\": {\"type\": \"integer\", \"description\": \"absent in the last\"}}}}"
 #define PATH_TYPES "\"stage\", \"path\", \"interval\", \"total\""
 
 /** flows.c: path summary --top. flows_configure: as path_configure(); the others are called only if there are flows. */

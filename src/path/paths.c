@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* paths.c: the paths there are: stages, and which stage can follow which. */
+#include <stdio.h>
 #include <string.h>
 
 #include "path/path.h"
@@ -10,32 +11,32 @@ const struct path_stage_row path_stages[STAGE_MAX] = {
 	[STAGE_tun] = { "tun", "tun send" },
 	[STAGE_tap_in] = { "tap_in", "tap receive" },
 	[STAGE_out] = { "out", "IP output" },
-	[STAGE_encap] = { "encap", "IP output of tunnel" },
-	[STAGE_port_out] = { "port_out", "internal port xmit" },
-	[STAGE_nic] = { "nic", "NIC receive (GRO)" },
+	[STAGE_encap] = { "encap", "tunnel IP output" },
+	[STAGE_port_out] = { "port_out", "port xmit" },
+	[STAGE_nic] = { "nic", "NIC (GRO)" },
 	[STAGE_receive] = { "receive", "stack receive" },
-	[STAGE_ovs] = { "ovs", "OVS receive, lookup" },
+	[STAGE_ovs] = { "ovs", "OVS lookup" },
 	[STAGE_upcall] = { "upcall", "upcall" },
 	[STAGE_back] = { "back", "back from upcall" },
 	[STAGE_actions] = { "actions", "OVS actions" },
 	[STAGE_conntrack] = { "conntrack", "OVS conntrack" },
-	[STAGE_again] = { "again", "OVS actions again" },
+	[STAGE_again] = { "again", "OVS recirculated" },
 	[STAGE_forward] = { "forward", "IP forward" },
-	[STAGE_port_in] = { "port_in", "OVS send to internal port" },
+	[STAGE_port_in] = { "port_in", "to internal port" },
 	[STAGE_backlog] = { "backlog", "out of backlog" },
 	[STAGE_ip] = { "ip", "IP receive" },
 	[STAGE_l4] = { "l4", "TCP/UDP/ICMP" },
 	[STAGE_tunnel] = { "tunnel", "tunnel receive" },
 	[STAGE_socket] = { "socket", "socket queue" },
-	[STAGE_read] = { "read", "read by application" },
-	[STAGE_qdisc] = { "qdisc", "OVS/IP send, qdisc" },
+	[STAGE_read] = { "read", "application read" },
+	[STAGE_qdisc] = { "qdisc", "send, qdisc" },
 	[STAGE_dequeue] = { "dequeue", "qdisc dequeue" },
 	[STAGE_driver] = { "driver", "NIC driver" },
-	[STAGE_tap_out] = { "tap_out", "tap xmit, ring" },
+	[STAGE_tap_out] = { "tap_out", "tap ring" },
 	[STAGE_vhost] = { "vhost", "vhost takes it" },
-	[STAGE_used] = { "used", "used ring, signal" },
+	[STAGE_used] = { "used", "used, signal" },
 	[STAGE_irqfd] = { "irqfd", "irqfd" },
-	[STAGE_inject] = { "inject", "interrupt injected" },
+	[STAGE_inject] = { "inject", "injected" },
 };
 
 /* Open vSwitch, from receive to actions: the same in each path */
@@ -108,6 +109,19 @@ static const struct path_edge forward[] = {
 	{ STAGE_forward, STAGE_qdisc }, OVS_SENDS(STAGE_qdisc), NIC_OUT, EDGES_END,
 };
 
+/* from a port's receive queue on, or the NIC's where packets are steered to another CPU */
+static const struct path_edge port_rx[] = {
+	{ STAGE_nic, STAGE_receive }, { STAGE_port_in, STAGE_receive }, { STAGE_receive, STAGE_ip },
+	{ STAGE_ip, STAGE_l4 }, EDGES_END,
+};
+
+static const struct path_edge host_both[] = {
+	{ STAGE_out, STAGE_port_out }, { STAGE_port_out, STAGE_ovs }, NIC_IN, OVS_EDGES,
+	OVS_SENDS(STAGE_qdisc), { STAGE_out, STAGE_qdisc }, { STAGE_port_out, STAGE_qdisc }, NIC_OUT,
+	OVS_SENDS(STAGE_port_in), { STAGE_port_in, STAGE_backlog }, { STAGE_backlog, STAGE_ip },
+	{ STAGE_receive, STAGE_ip }, { STAGE_ip, STAGE_l4 }, EDGES_END,
+};
+
 /* from the NIC's driver to its return, then as what the host or the guest receives */
 #define AWAY { STAGE_driver, STAGE_nic }, { STAGE_driver, STAGE_receive }
 
@@ -115,6 +129,12 @@ static const struct path_edge host_reply[] = {
 	AWAY, NIC_IN, OVS_EDGES, OVS_SENDS(STAGE_port_in), { STAGE_port_in, STAGE_backlog },
 	{ STAGE_backlog, STAGE_ip }, { STAGE_receive, STAGE_ip }, DECAP, { STAGE_ip, STAGE_l4 },
 	EDGES_END,
+};
+
+/* the host answers: what it sends, after ICMP was given the request */
+static const struct path_edge host_answer[] = {
+	{ STAGE_l4, STAGE_out }, { STAGE_out, STAGE_port_out }, { STAGE_port_out, STAGE_ovs }, OVS_EDGES,
+	OVS_SENDS(STAGE_qdisc), { STAGE_out, STAGE_qdisc }, { STAGE_port_out, STAGE_qdisc }, NIC_OUT, EDGES_END,
 };
 
 static const struct path_edge vm_reply[] = {
@@ -125,6 +145,10 @@ static const struct path_edge vm_reply[] = {
 
 static const struct path host_reply_path = {
 	"host-reply", "the reply", host_reply, BIT(STAGE_nic) | BIT(STAGE_receive), BIT(STAGE_l4),
+};
+
+static const struct path host_answer_path = {
+	"host-answer", "the reply", host_answer, BIT(STAGE_out), BIT(STAGE_driver),
 };
 
 static const struct path vm_reply_path = {
@@ -145,17 +169,34 @@ static const struct path paths[] = {
 	  true },
 	{ "forward", "from NIC to NIC", forward, BIT(STAGE_nic) | BIT(STAGE_receive),
 	  BIT(STAGE_driver), 0, true, false },
+	{ "port-rx", "from a port's receive queue up", port_rx, BIT(STAGE_nic) | BIT(STAGE_receive) | BIT(STAGE_port_in),
+	  BIT(STAGE_l4), 0, true, false },
+	{ "host-both", "what this host sends or receives", host_both,
+	  BIT(STAGE_out) | BIT(STAGE_nic) | BIT(STAGE_receive), BIT(STAGE_driver) | BIT(STAGE_l4), 0, true, false },
 	{ "host-rtt", "ICMP echo of this host", host_tx, BIT(STAGE_out), BIT(STAGE_driver), 0,
-	  true, false, &host_reply_path },
+	  true, false, &host_reply_path, "away" },
+	{ "host-rtt-rx", "ICMP echo that this host answers", host_rx, BIT(STAGE_nic) | BIT(STAGE_receive),
+	  BIT(STAGE_l4), 0, true, false, &host_answer_path, "here" },
 	{ "vm-rtt", "ICMP echo of a guest", vm_tx, BIT(STAGE_tap_in), BIT(STAGE_driver), 0, true,
-	  true, &vm_reply_path },
+	  true, &vm_reply_path, "away" },
 };
+#define PATHS (sizeof(paths) / sizeof(paths[0]))
 
 const struct path *path_find(const char *name)
 {
-	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+	for (size_t i = 0; i < PATHS; i++) {
 		if (!strcmp(paths[i].name, name))
 			return &paths[i];
 	}
 	return NULL;
+}
+
+const char *path_names(void)
+{
+	static char names[200];
+	size_t length = 0;
+
+	for (size_t i = 0; i < PATHS; i++)
+		length += snprintf(names + length, sizeof(names) - length, "%s%s", i ? ", " : "", paths[i].name);
+	return names;
 }

@@ -7,6 +7,8 @@
 #include "kernel/skb.h"
 #include "path/settings.bpf.h"
 
+/* as in path_devices, until user space finds that one was made anew */
+__u32 path_ifindexes[PATH_DEVICES];
 __u64 path_devices_known[PATH_DEVICES];	/* struct net_device, once it was seen */
 
 /* by ifindex: those that have no place in path_devices */
@@ -46,7 +48,7 @@ static __always_inline int role_do(enum sonde_access access, struct net_device *
 	for (__u32 i = 0; i < PATH_DEVICES; i++) {
 		if (i >= path_device_count)
 			break;
-		if (ifindex != path_devices[i].ifindex)
+		if (ifindex != path_ifindexes[i])
 			continue;
 		/* seen before: spares the way to its namespace */
 		if (path_devices_known[i] == (__u64)dev)

@@ -11,6 +11,7 @@ const volatile __u16 path_buckets_fine[PATH_FINE] = {}, path_buckets_coarse[PATH
 const volatile __u32 path_begins = 0, path_ends = 0;	/* bits by enum path_stage */
 const volatile __u8 path_edges[STAGE_MAX][STAGE_MAX] = {};	/* [to][from]: the cell */
 const volatile __u32 path_cells = CELL_EDGES;
+const volatile __u32 path_upcall_cells = 0;	/* from a cell to that of packets that had an upcall */
 const volatile __u32 path_flags[STAGE_MAX] = {};	/* enum path_flag */
 /* path rtt: the same for the echo reply to a packet that has ended */
 const volatile __u32 path_reply_begins = 0, path_reply_ends = 0;
@@ -20,6 +21,7 @@ const volatile __u32 path_device_count = 0;
 const volatile __u32 path_devices_more = 0;	/* how many there are in more_devices */
 const volatile __u32 path_tunnels = 0;	/* the path has a STAGE_tunnel, behind which there is GRO again */
 const volatile __u32 path_decap = 0;	/* what begins is in a tunnel, and goes on behind it */
+const volatile __u32 path_port = 0;	/* ifindex of the only internal port that counts; 0: any */
 const volatile __u32 path_netns = 0;	/* whose IP output begins path host-tx */
 const volatile __u32 path_set_mask = 0;	/* sets of flights less one */
 

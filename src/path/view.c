@@ -13,7 +13,8 @@
 #include "core/view.h"
 #include "path/path.h"
 
-#define BAR 20
+#define BAR 9
+#define HIST_BAR 60
 
 static const struct {
 	const char *name, *words;
@@ -61,17 +62,30 @@ static void row_text(const char *words, const struct sonde_hist *hist, uint64_t 
 {
 	char text[CLOCK_SPAN];
 
-	printf("  %-50s %9" PRIu64 " %9s", words, (uint64_t)hist->count,
+	printf("  %-36s %8" PRIu64 " %7s", words, (uint64_t)hist->count,
 	       clock_span(text, hist->count ? (double)hist->sum / hist->count : 0));
 	for (size_t i = 0; i < PERCENTS; i++)
-		printf(" %8s", clock_span(text, hist_percentile(hist, percents[i])));
-	printf(" %8s", clock_span(text, hist->max));
+		printf(" %7s", clock_span(text, hist_percentile(hist, percents[i])));
+	printf(" %7s", clock_span(text, hist->max));
 	if (whole) {
-		printf("  %5.1f %% ", 100.0 * hist->sum / whole);
+		printf(" %5.1f%% ", 100.0 * hist->sum / whole);
 		for (uint64_t i = 0; i < (hist->sum * BAR + whole / 2) / whole; i++)
 			putchar('#');
 	}
 	putchar('\n');
+}
+
+/* [[lowest value, count], ...] of the buckets that have any */
+static json_t *buckets_json(const struct sonde_hist *hist)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < HIST_BUCKETS; i++) {
+		if (hist->buckets[i])
+			json_array_append_new(list, json_pack("[I, I]", (json_int_t)hist_bucket_low(i),
+							      (json_int_t)hist->buckets[i]));
+	}
+	return list;
 }
 
 static void figures_json(json_t *record, const struct sonde_hist *hist, uint64_t whole)
@@ -86,6 +100,7 @@ static void figures_json(json_t *record, const struct sonde_hist *hist, uint64_t
 	json_object_set_new(record, "max_ns", json_integer(hist->max));
 	if (whole)
 		json_object_set_new(record, "share", json_real((double)hist->sum / whole));
+	json_object_set_new(record, "buckets", buckets_json(hist));
 }
 
 static json_t *record_of(const struct run *run, enum scope scope, const char *type)
@@ -98,19 +113,51 @@ static json_t *record_of(const struct run *run, enum scope scope, const char *ty
 	return record;
 }
 
-static void edge_show(struct run *run, enum scope scope, const struct path_edge_used *edge,
-		      const struct sonde_hist *hist, uint64_t whole)
+/* of a cell, the packets that had an upcall */
+static const struct sonde_hist *upcalled(const struct path_run *state, const struct sonde_hist *cells, uint32_t cell)
+{
+	return &cells[cell + state->edge_cells - CELL_other];
+}
+
+/* all packets of a cell, with and without an upcall */
+static void cell_sum(const struct path_run *state, const struct sonde_hist *cells, uint32_t cell, struct sonde_hist *sum)
+{
+	*sum = cells[cell];
+	hist_merge(sum, upcalled(state, cells, cell));
+}
+
+/* its packets that had an upcall are shown apart only beside others that had none */
+static bool both_kinds(const struct path_run *state, const struct sonde_hist *cells, uint32_t cell)
+{
+	return cells[cell].count && upcalled(state, cells, cell)->count;
+}
+
+static void edge_text(const struct path_run *state, const struct path_edge_used *edge, const struct sonde_hist *cells,
+		      const struct sonde_hist *all, uint64_t whole)
 {
 	char words[80];
-	json_t *record;
 
-	if (!hist->count)
+	snprintf(words, sizeof(words), "%s -> %s", path_stages[edge->from].words, path_stages[edge->to].words);
+	if (!both_kinds(state, cells, edge->cell)) {
+		row_text(words, all, whole);
+		return;
+	}
+	row_text(words, &cells[edge->cell], whole);
+	row_text("      the same, packets with an upcall", upcalled(state, cells, edge->cell), whole);
+}
+
+static void edge_show(struct run *run, enum scope scope, const struct path_edge_used *edge,
+		      const struct sonde_hist *cells, uint64_t whole)
+{
+	const struct path_run *state = run->state;
+	struct sonde_hist all;
+	json_t *record, *apart;
+
+	cell_sum(state, cells, edge->cell, &all);
+	if (!all.count)
 		return;
 	if (!run->json) {
-		snprintf(words, sizeof(words), "%s%s%s -> %s", edge->part ? edge->part : "",
-			 edge->part ? ": " : "", path_stages[edge->from].words,
-			 path_stages[edge->to].words);
-		row_text(words, hist, whole);
+		edge_text(state, edge, cells, &all, whole);
 		return;
 	}
 	record = record_of(run, scope, "stage");
@@ -118,25 +165,103 @@ static void edge_show(struct run *run, enum scope scope, const struct path_edge_
 	json_object_set_new(record, "to", json_string(path_stages[edge->to].name));
 	if (edge->part)
 		json_object_set_new(record, "part", json_string(edge->part));
-	figures_json(record, hist, whole);
+	figures_json(record, &all, whole);
+	if (both_kinds(state, cells, edge->cell)) {
+		apart = json_object();
+		figures_json(apart, upcalled(state, cells, edge->cell), 0);
+		json_object_set_new(record, "with_upcall", apart);
+	}
 	record_print(run, record);
+}
+
+/* how many values are this long; a bucket that the limit cuts is not counted */
+static uint64_t longer(const struct sonde_hist *hist, uint64_t least)
+{
+	uint64_t count = 0;
+
+	for (uint32_t i = 0; i < HIST_BUCKETS; i++)
+		count += hist_bucket_low(i) >= least ? hist->buckets[i] : 0;
+	return count;
 }
 
 static void total_show(struct run *run, enum scope scope, const char *way, const char *words,
 		       const struct sonde_hist *hist)
 {
+	const uint64_t gap = strncmp(way, "gap", 3) ? 0 : ((struct path_run *)run->state)->gap_ns;
+	char text[CLOCK_SPAN];
 	json_t *record;
 
 	if (!hist->count)
 		return;
 	if (!run->json) {
 		row_text(words, hist, 0);
+		if (gap)
+			printf("      %" PRIu64 " of them %s or longer\n", longer(hist, gap), clock_span(text, gap));
 		return;
 	}
 	record = record_of(run, scope, "path");
 	json_object_set_new(record, "way", json_string(way));
 	figures_json(record, hist, 0);
+	if (gap)
+		json_object_set_new(record, "longer", json_integer(longer(hist, gap)));
 	record_print(run, record);
+}
+
+/* --hist: a line an octave, of all stages to one scale */
+static void octaves_count(const struct sonde_hist *hist, uint64_t counts[64])
+{
+	memset(counts, 0, 64 * sizeof(counts[0]));
+	for (uint32_t i = 0; i < HIST_BUCKETS; i++)
+		counts[hist_log2(hist_bucket_low(i))] += hist->buckets[i];
+}
+
+static void octaves_text(const char *words, const struct sonde_hist *hist, uint64_t most)
+{
+	char low[CLOCK_SPAN], high[CLOCK_SPAN];
+	uint64_t counts[64];
+	uint32_t first = 64, last = 0;
+
+	if (!hist->count)
+		return;
+	octaves_count(hist, counts);
+	for (uint32_t octave = 0; octave < 64; octave++) {
+		if (!counts[octave])
+			continue;
+		first = first == 64 ? octave : first;
+		last = octave;
+	}
+	printf("  %s\n", words);
+	for (uint32_t octave = first; octave <= last; octave++) {
+		printf("    %7s to %7s %9" PRIu64 " ", clock_span(low, octave ? 1ULL << octave : 0),
+		       clock_span(high, 2ULL << octave), counts[octave]);
+		for (uint64_t i = 0; i < (counts[octave] * HIST_BAR + most - 1) / most; i++)
+			putchar('#');
+		putchar('\n');
+	}
+}
+
+static void hists_text(const struct path_run *state, const struct sonde_hist *cells)
+{
+	uint64_t most = 1, counts[64];
+	struct sonde_hist all;
+	char words[80];
+
+	for (uint32_t i = 0; i < state->edge_count; i++) {
+		cell_sum(state, cells, state->edges[i].cell, &all);
+		octaves_count(&all, counts);
+		for (int octave = 0; octave < 64; octave++)
+			most = counts[octave] > most ? counts[octave] : most;
+	}
+	for (uint32_t i = 0; i < state->edge_count; i++) {
+		const struct path_edge_used *edge = &state->edges[i];
+
+		cell_sum(state, cells, edge->cell, &all);
+		snprintf(words, sizeof(words), "%s%s%s -> %s", edge->part ? edge->part : "", edge->part ? ": " : "",
+			 path_stages[edge->from].words, path_stages[edge->to].words);
+		octaves_text(words, &all, most);
+	}
+	octaves_text("all the way, without an upcall", &cells[CELL_total], most);
+	octaves_text("all the way, with an upcall", &cells[CELL_upcalled], most);
 }
 
 static void began_text(const struct run *run, enum scope scope, const struct path_counts *counts)
@@ -154,10 +279,10 @@ static void began_text(const struct run *run, enum scope scope, const struct pat
 static void head_text(const struct run *run, enum scope scope, const struct path_counts *counts)
 {
 	began_text(run, scope, counts);
-	printf("  %-50s %9s %9s", "from -> to", "packets", "mean");
+	printf("  %-36s %8s %7s", "from -> to", "packets", "mean");
 	for (size_t i = 0; i < PERCENTS; i++)
-		printf(" %8s", percent_names[i]);
-	printf(" %8s  share of all time\n", "max");
+		printf(" %7s", percent_names[i]);
+	printf(" %7s  share of time\n", "max");
 }
 
 /* the stage whose slowest packets are slowest */
@@ -168,8 +293,11 @@ static const struct path_edge_used *tail_find(const struct path_run *state, cons
 
 	*worst = 0;
 	for (uint32_t i = 0; i < state->edge_count; i++) {
-		uint64_t value = hist_percentile(&cells[state->edges[i].cell], 99.9);
+		struct sonde_hist all;
+		uint64_t value;
 
+		cell_sum(state, cells, state->edges[i].cell, &all);
+		value = hist_percentile(&all, 99.9);
 		if (value <= *worst)
 			continue;
 		*worst = value;
@@ -294,39 +422,61 @@ static void foot_show(struct run *run, enum scope scope, const struct path_count
 	record_flush(run);
 }
 
+static void edges_show(struct run *run, enum scope scope, const struct sonde_hist *cells, uint64_t whole)
+{
+	const struct path_run *state = run->state;
+	const char *part = NULL;
+
+	for (uint32_t i = 0; i < state->edge_count; i++) {
+		const struct path_edge_used *edge = &state->edges[i];
+
+		if (!run->json && edge->part && edge->part != part &&
+		    (cells[edge->cell].count || upcalled(state, cells, edge->cell)->count)) {
+			part = edge->part;
+			printf(" %s\n", part);
+		}
+		edge_show(run, scope, edge, cells, whole);
+	}
+}
+
+static void totals_show(struct run *run, enum scope scope, const struct sonde_hist *cells)
+{
+	struct sonde_hist other;
+
+	cell_sum(run->state, cells, CELL_other, &other);
+	total_show(run, scope, "other", "between stages that no path joins", &other);
+	total_show(run, scope, "direct", "all the way, without an upcall", &cells[CELL_total]);
+	total_show(run, scope, "upcall", "all the way, with an upcall", &cells[CELL_upcalled]);
+	total_show(run, scope, "gap_in", "gaps in a flow, from the sender", &cells[CELL_gap_in]);
+	total_show(run, scope, "gap_out", "gaps in a flow, to the receiver", &cells[CELL_gap_out]);
+}
+
 int path_report(struct run *run, enum scope scope)
 {
 	struct path_run *state = run->state;
 	const struct sonde_hist *cells;
 	const struct path_counts *counts;
 	const struct path_edge_used *tail;
-	uint64_t whole, worst;
+	uint64_t whole = 0, worst;
 
 	/* the total follows the last interval */
 	if (scope == SCOPE_INTERVAL)
 		path_take(run);
 	cells = scope == SCOPE_TOTAL ? state->total : state->interval;
 	counts = scope == SCOPE_TOTAL ? &state->counts_total : &state->counts_interval;
-	whole = cells[CELL_other].sum;
-	for (uint32_t i = 0; i < state->edge_count; i++)
-		whole += cells[state->edges[i].cell].sum;
+	for (uint32_t cell = CELL_other; cell < state->cells; cell++)
+		whole += cells[cell].sum;
 	if (!run->json)
 		head_text(run, scope, counts);
-	for (uint32_t i = 0; i < state->edge_count; i++)
-		edge_show(run, scope, &state->edges[i], &cells[state->edges[i].cell], whole);
-	total_show(run, scope, "other", "between stages that this path does not join",
-		   &cells[CELL_other]);
-	total_show(run, scope, "direct", "all the way, without an upcall", &cells[CELL_total]);
-	total_show(run, scope, "upcall", "all the way, with an upcall", &cells[CELL_upcalled]);
-	total_show(run, scope, "gap_in", "between packets of a flow, from the sender",
-		   &cells[CELL_gap_in]);
-	total_show(run, scope, "gap_out", "between packets of a flow, to the receiver",
-		   &cells[CELL_gap_out]);
+	edges_show(run, scope, cells, whole);
+	totals_show(run, scope, cells);
 	if (state->flows)
 		flows_report(run, scope);
+	if (!run->json && state->hist)
+		hists_text(state, cells);
 	tail = tail_find(state, cells, &worst);
 	if (tail && !run->json)
-		tail_text(tail, worst, whole ? 100.0 * cells[tail->cell].sum / whole : 0);
+		tail_text(tail, worst, whole ? 100.0 * (cells[tail->cell].sum + upcalled(state, cells, tail->cell)->sum) / whole : 0);
 	foot_show(run, scope, counts, tail, worst);
 	return 0;
 }
@@ -334,6 +484,10 @@ int path_report(struct run *run, enum scope scope)
 void path_ledger(struct run *run)
 {
 	struct path_run *state = run->state;
+
+	/* else the reports have it */
+	if (!run_prints_events(run))
+		return;
 
 	path_take(run);
 	if (!run->json)

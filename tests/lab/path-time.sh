@@ -43,13 +43,15 @@ send() { # NETNS DST DPORT SPORT N RATE
 		--spread --stamps >> "$work/sent.$3"
 }
 
-# Each packet spent the delay there; the rest of their ways, on a machine that may stall, took less than half of it
-# on average.
-expect_stage() { # NAME TITLE N NS
+# Each packet spent the delay there, no less; and what it took elsewhere is no more than the application's stamps leave
+# for that. How long a packet should have taken elsewhere nothing here can say to 20 us: the machine under the emulation
+# may stop at any time.
+expect_stage() { # NAME TITLE N NS JOURNEYS
 	is "$2: each packet waited there, and nowhere else" "$(awk -v ns="$4" '
-		$5 == "arrived" && $4 >= ns { right++; rest += $2 - $4 }
-		END { print rest < right * ns / 2 ? right : "elsewhere " rest " ns" }' \
-		"$work/$1.events")" "$3" "$(head -n 5 "$work/$1.events")"
+		NR == FNR { most[$1] = $5 - $2; next }
+		$5 == "arrived" && $4 >= ns && $2 - $4 <= most[$1] - ns { right++; next }
+		{ wrong = wrong " " $0 " of " most[$1] ";" }
+		END { print right + 0 wrong }' "$5" "$work/$1.events")" "$3"
 	is "$2: stages add up to the whole" "$(awk '$2 != $3' "$work/$1.events")" ""
 }
 
@@ -94,7 +96,7 @@ udp_read() {
 upcall_verdict() {
 	events tx upcall 7201
 	journeys "$work/sent.7201" "$work/sink.7201" > "$work/journeys"
-	expect_stage tx "ovs-vswitchd stopped for 300 ms" 3 300000000
+	expect_stage tx "ovs-vswitchd stopped for 300 ms" 3 300000000 "$work/journeys"
 	expect_within tx "ovs-vswitchd stopped" "$work/journeys"
 	is "ovs-vswitchd stopped: never less than it stood still" "$(awk '
 		NR == FNR { least[$1] = $2; next }
@@ -120,7 +122,7 @@ netem_case() {
 netem_verdict() {
 	events tx qdisc 7202
 	journeys "$work/sent.7202" "$work/sink.7202" > "$work/journeys"
-	expect_stage tx "netem of 50 ms on the NIC" 20 50000000
+	expect_stage tx "netem of 50 ms on the NIC" 20 50000000 "$work/journeys"
 	expect_within tx "netem of 50 ms on the NIC" "$work/journeys"
 	is "netem: the qdisc counts what the summary counts from qdisc to dequeue" \
 		"$(jq -r 'select(.scope == "total" and .from == "qdisc" and .to == "dequeue") | .count' \
@@ -128,17 +130,19 @@ netem_verdict() {
 	summary_stage netem netem qdisc 20 50000000
 }
 
-# The total of a summary has the delay in one stage: count, sum, mean, maximum; all others together
-# have less than half of it.
+# The total of a summary has the delay in one stage: count, sum, mean, maximum; all others together have no more than the
+# application saw beside it.
 summary_stage() { # NAME TITLE STAGE N NS
+	local most
+	most=$(awk '{ sum += $5 - $2 } END { printf "%d", sum }' "$work/journeys")
 	is "$2: the summary has it in its stage" \
-		"$(jq -rs --arg from "$3" --argjson n "$4" --argjson ns "$5" '
+		"$(jq -rs --arg from "$3" --argjson n "$4" --argjson ns "$5" --argjson most "$most" '
 		map(select(.type == "stage" and .scope == "total")) |
 		(map(select(.from == $from)) | sort_by(-.sum_ns)[0]) as $s |
 		(map(.sum_ns) | add - $s.sum_ns) as $others |
 		if $s.count >= $n and $s.sum_ns >= $n * $ns and $s.max_ns >= $ns
 		   and $s.mean_ns * $s.count >= $n * $ns
-		   and $others < $n * $ns / 2
+		   and $others <= $most - $n * $ns and $s.sum_ns <= $most - $others
 		then "yes" else "no: \($s), others \($others)" end' "$work/$1.json")" yes
 	is "$2: the summary's tail is there" "$(total "$1" .tail.from)" "$3"
 }
@@ -161,6 +165,13 @@ socket_verdict() {
 		"$(< "$work/sock.events")"
 	is "an application that reads late: the longest stage of all is the socket's queue" \
 		"$(awk '$4 < $2 - $4' "$work/sock.events")" ""
+	# when a datagram came into the queue the application cannot say; it was sent by then, but for what a busy machine puts
+	# off to ksoftirqd
+	is "an application that reads late: most took what it saw, to 1 % or 20 us and what its own calls took" "$(awk '
+		NR == FNR { most[$1] = $5 - $2; least[$1] = $4 - $3; next }
+		$2 <= most[$1] && $2 >= least[$1] * 0.99 - 20000 { right++ }
+		END { print right >= 8 ? "most" : right + 0 }' "$work/journeys" "$work/sock.events")" most \
+		"$(paste -d ' ' "$work/journeys" "$work/sock.events")"
 	is "an application that reads late: stages add up" \
 		"$(awk '$2 != $3' "$work/sock.events")" ""
 	expect_within sock "an application that reads late" "$work/journeys"
@@ -171,12 +182,14 @@ socket_verdict() {
 field_case() {
 	local round sport=25000
 	sink 7203 peer
+	: > "$work/late"
 	for round in 1 2 3 4; do
 		send '' 10.0.0.2 7203 $sport 25 200
 		sport=$((sport + 25))
 		nap 0.3
 		ovs_stop
 		send '' 10.0.0.2 7203 $sport $((round + 1)) 0
+		seq $sport $((sport + round)) >> "$work/late"
 		sport=$((sport + round + 1))
 		nap 0.25
 		ovs_go
@@ -188,25 +201,30 @@ field_verdict() {
 	local n=$((4 * 25 + 2 + 3 + 4 + 5))
 	journeys "$work/sent.7203" "$work/sink.7203" > "$work/journeys"
 	is "stalls: the application has all" "$(wc -l < "$work/journeys")" $n
-	# late by the application's clock; what is in between would be a matter of taste
-	awk '$5 - $2 >= 100000000 { print $1 }' "$work/journeys" > "$work/late"
 	is "stalls: $n packets began and ended" \
 		"$(total field '"\(.begun) \(.ended) \(.not_ended)"')" "$n $n {}"
 	is "stalls: the tail of the summary is the upcall" "$(total field .tail.from)" upcall
 	is "stalls: its P99.9 is a stall" "$(total field '.tail.p999_ns >= 242000000')" true \
 		"$(total field .tail)"
-	if awk '$5 - $2 > 60000000 && $5 - $2 < 200000000 { print; f = 1 } END { exit !f }' \
-		"$work/journeys" > "$work/between"; then
-		skip "stalls: details are the packets that were late" \
-			"some were neither late nor in time: $(wc -l < "$work/between")"
-	else
-		events slow upcall 7203
-		is "stalls: details are exactly the packets that were late" \
-			"$(awk '{ print $1 }' "$work/slow.events" | xargs)" "$(xargs < "$work/late")"
-		is "stalls: that are those sent while it stood still" "$(wc -l < "$work/late")" 14
-		expect_stage slow stalls 14 200000000
-		expect_within slow stalls "$work/journeys"
-	fi
+	events slow upcall 7203
+	# by serial number; who else took 100 ms or more by the application's own clock may be there too
+	is "stalls: details are the packets that were sent meanwhile, all of them" \
+		"$(awk 'NR == FNR { late[$1]; next } $1 in late { print $1 }' "$work/late" "$work/slow.events" | xargs)" \
+		"$(xargs < "$work/late")"
+	is "stalls: and otherwise only what the application too saw late" "$(awk '
+		FILENAME == ARGV[1] { late[$1]; next }
+		FILENAME == ARGV[2] { most[$1] = $5 - $2; next }
+		!($1 in late) && most[$1] < 100000000 { print $1, $2, most[$1] }' \
+		"$work/late" "$work/journeys" "$work/slow.events")" ""
+	is "stalls: --threshold upcall=100ms has the same 14" \
+		"$(jq -r 'select(.type == "event") | .packet.udp.src_port' "$work/upcall.json" | sort -n |
+		awk 'NR == FNR { late[$1]; next } $1 in late { print $1 }' "$work/late" - | xargs)" "$(xargs < "$work/late")"
+	is "stalls: and each of them was that long in the upcall" "$(jq -r 'select(.type == "event") |
+		select(([.stages[] | select(.stage == "upcall") | .to_next_ns // 0] | add // 0) < 100000000) |
+		.packet.udp.src_port' "$work/upcall.json")" ""
+	awk 'NR == FNR { late[$1]; next } $1 in late' "$work/late" "$work/slow.events" > "$work/stalled.events"
+	expect_stage stalled stalls 14 200000000 "$work/journeys"
+	expect_within slow stalls "$work/journeys"
 }
 
 # Each source port is a flow of its own, so each packet is a miss.
@@ -218,6 +236,7 @@ tool_begin netem path summary --path host-tx --phy-interface nic0 --dst-port 720
 tool_begin sock path details --path host-rx --phy-interface vp0 --socket --dst-port 7204
 tool_begin field path summary --path host-tx --phy-interface vp0 --dst-port 7203
 tool_begin slow path details --path host-tx --phy-interface vp0 --dst-port 7203 --threshold 100ms
+tool_begin upcall path details --path host-tx --phy-interface vp0 --dst-port 7203 --threshold upcall=100ms
 tools_ready
 
 upcall_case

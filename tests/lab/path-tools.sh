@@ -151,22 +151,24 @@ rps_events() { # STAGE DPORT
 		}' "$work/holds" - > "$work/events.$2"
 }
 
-# What waited for the CPU did so until this had done with its burst, and with what waited before:
-# for that a fifth of the time is allowed.
+# What waited for the CPU did so until this had done with its burst, to 1 % of it, and no longer than until it was read. Not
+# all can be held to the first: where the machine under the emulation stops a CPU between sending and queueing, no stamp says.
 rps_verdict() { # STAGE DPORT TITLE
 	local enough events=$work/events.$2
 	rps_events "$1" "$2"
 	is "$3: an event for each of 160" "$(wc -l < "$events")" 160
 	is "$3: stages add up" "$(awk '$2 != $3' "$events" | head -n 3)" ""
 	is "$3: never longer than the application saw" "$(awk '$2 > $7 - $5' "$events" | head -n 3)" ""
-	is "$3: who was sent while the CPU was busy waited until it no longer was" "$(awk '
+	is "$3: who was sent while the CPU was busy waited until it no longer was, nearly all to 1 %" "$(awk '
 		NR == FNR { until[NR] = $2; long[NR] = $3; next }
-		$8 && ($4 > until[$8] - $5 + long[$8] / 5 || $4 < until[$8] - $6 - long[$8] / 5) {
-			print $0, "waited", $4, "of", until[$8] - $6, "to", until[$8] - $5 }' \
+		$8 && $4 >= until[$8] - $6 - long[$8] / 100 && $4 <= $7 - $5 { right++; next }
+		$8 { wrong = wrong " " $4 " of " until[$8] - $6 " to " $7 - $5 ";"; wrongs++ }
+		END { print right && wrongs <= right / 5 ? "nearly all" : right + 0 wrong }' \
+		"$work/holds" "$events")" "nearly all"
+	is "$3: and nowhere else, but for what its application saw beside that" "$(awk '
+		NR == FNR { until[NR] = $2; long[NR] = $3; next }
+		$8 && $4 > long[$8] / 2 && $2 - $4 > $7 - $5 - (until[$8] - $6 - long[$8] / 100)' \
 		"$work/holds" "$events" | head -n 3)" ""
-	is "$3: and nowhere else" "$(awk '
-		NR == FNR { long[NR] = $3; next }
-		$8 && $4 > long[$8] / 2 && $2 - $4 > $4 / 2' "$work/holds" "$events" | head -n 3)" ""
 	enough=$(awk 'NR == FNR { long[NR] = $3; next }
 		$8 && $4 > long[$8] / 2 { n[$8]++ } END { print (n[1] >= 3) + (n[2] >= 3) }' "$work/holds" "$events")
 	is "$3: both times some waited for more than half of it" \
@@ -220,6 +222,10 @@ queue_verdict() {
 		"$(meter queue driver '"\(.packets) \(.bytes)"')" "$queue_sent"
 	is "path metrics: each of 60 finds those before it in the queue" \
 		"$(meter queue qdisc '"\(.depth_mean) \(.depth_max)"')" "29.5 59"
+	is "path details --sample 4: one in four on each CPU, and the others are counted" "$(jq -rs '
+		(map(select(.type == "event")) | length) as $n | (map(select(.type == "end"))[0].held_back | add // 0) as $held |
+		"\($n + $held) \($n >= 14 and $n <= 16)"' "$work/sampled.json")" "60 true" \
+		"$(jq -c 'select(.type == "end")' "$work/sampled.json")"
 	is "path metrics: the device's only queue" "$(jq -c '
 		select(.type == "queues" and .scope == "total" and .direction == "tx") | .queues | map("\(.queue) \(.packets)")' "$work/queue.json")" \
 		'["0 60"]'
@@ -233,6 +239,12 @@ pings() { # DST N [FILE]: N answered; ping's times are added to the file
 	sed -n 's/.* time=\([0-9.]*\) ms/\1/p' "$work/ping" >> "$work/pinged"
 }
 
+pings_us() { # DST N: from the other host to this one
+	ip netns exec nicpeer ping -i 0.05 -W 10 -c "$2" "$1" > "$work/ping" 2>&1
+	grep -q " $2 received" "$work/ping" || not_ok "$2 pings to $1" "$(cat "$work/ping")"
+	sed -n 's/.* time=\([0-9.]*\) ms/\1/p' "$work/ping" >> "$work/pinged_us"
+}
+
 rtt_case() {
 	: > "$work/pinged"
 	pings 10.0.0.3 11
@@ -242,7 +254,10 @@ rtt_case() {
 	ip netns exec nicpeer tc qdisc del dev nic1 root
 	tc qdisc replace dev nic0 root handle 77: netem delay 100ms
 	pings fd00::3 14
+	: > "$work/pinged_us"
+	pings_us 10.0.0.1 7
 	tc qdisc del dev nic0 root
+	pings_us fd00::1 8
 
 	ip netns exec peer nft -f - <<-'END'
 	table ip lab {
@@ -288,8 +303,15 @@ rtt_verdict() {
 	is "path rtt: this host's 100 ms are its qdisc's" \
 		"$((count >= 14)) $((sum >= 14 * 100000000)) $((max >= 100000000))" "1 1 1" "$count packets, $sum ns, at most $max"
 	others=$(($(parts_sum rtt request reply) - sum))
-	is "path rtt: and in no other stage" \
-		"$((others < 14 * 100000000 / 2))" 1 "$others ns in all others"
+	is "path rtt: and no more than ping says of those 14" "$(awk -v sum="$sum" '
+		NR > 36 { ms += $1 * 1.006 + 0.01 } END { print sum <= ms * 1e6 ? "within" : sum " of " ms * 1e6 }' "$work/pinged")" \
+		within
+	# ping has no stamp behind the NIC: what the reply takes from there only its own sum says
+	others=$((others - $(parts_sum rtt reply)))
+	is "path rtt: what all others took on the way out is no more than ping leaves for it" "$(awk -v others="$others" '
+		{ ms += $1 * 1.006 + 0.01 }
+		END { left = ms * 1e6 - 13 * 120000000 - 14 * 100000000
+		print others <= left ? "within" : others " of " left }' "$work/pinged")" within
 	# ping's time begins before this host's IP and ends when the NIC hands the reply in; it has three digits
 	is "path rtt: request and time away are no longer than ping says" \
 		"$(awk -v sum="$(parts_sum rtt request away)" '
@@ -303,6 +325,110 @@ rtt_verdict() {
 		"begun 9 ended $((9 - rtt_lost)) {\"timed_out\":$rtt_lost} in flight 0 lost 0"
 	is "path rtt: some were answered and some were not" "$((rtt_lost >= 1 && rtt_lost <= 8))" 1 \
 		"$(< "$work/ping.lost")"
+}
+
+# The other way round: others ping this host.
+rtt_rx_verdict() {
+	local count sum max
+	expect_all rtt_rx "path rtt, rx, of 15 pings" 15
+	is "path rtt, rx: the request in, here, the reply out" "$(jq -rs '
+		map(select(.type == "stage" and .scope == "total") | .part) | unique | join(" ")' "$work/rtt_rx.json")" \
+		"here reply request"
+	read -r count sum max < <(edge rtt_rx here l4 out)
+	is "path rtt, rx: ICMP has answered each" "$count" 15
+	read -r count sum max < <(edge rtt_rx reply qdisc dequeue)
+	is "path rtt, rx: this host's 100 ms are its qdisc's, of the reply" \
+		"$((count >= 7)) $((sum >= 7 * 100000000)) $((max < 200000000))" "1 1 1" "$count packets, $sum ns, at most $max"
+	is "path rtt, rx: all the way is the sum of request, here and reply" \
+		"$(parts_sum rtt_rx request here reply)" \
+		"$(jq -s '[.[] | select(.scope == "total" and (.way == "direct" or .way == "upcall")) | .sum_ns] | add' \
+		"$work/rtt_rx.json")"
+	is "path rtt, rx: no longer than ping says" "$(awk -v sum="$(parts_sum rtt_rx request here reply)" '
+		{ ms += $1 * 1.006 + 0.01; n++ }
+		END { print n, sum <= ms * 1e6 ? "within" : sum " of " ms * 1e6 }' "$work/pinged_us")" "15 within"
+}
+
+# path details of the same pings: each with all its stages; and the summary's percentiles are theirs. The slow half is, so
+# that what the other tool's programs add to a packet's time does not tell.
+rtt_each_verdict() {
+	# there is room for 16 stages, which a round trip with an upcall has more of
+	is "path details of a round trip: each of 50, with all stages there and back if there was no upcall" \
+		"$(jq -r 'select(.type == "event") | "\(.fate) \([.stages[].stage] | join(" "))"' "$work/rtt_each.json" |
+		grep -cE "^arrived (out port_out ovs actions qdisc (dequeue )?driver nic receive ovs actions port_in backlog ip l4|.*upcall.*l4)\$")" 50 \
+		"$(jq -r 'select(.type == "event") | "\(.fate) \([.stages[].stage] | join(" "))"' "$work/rtt_each.json" |
+		sort | uniq -c | head -n 5)"
+	is "path details of a round trip: stages add up" "$(jq -r 'select(.type == "event") |
+		select(([.stages[].to_next_ns // 0] | add) != .took_ns) | .took_ns' "$work/rtt_each.json")" ""
+	jq -r 'select(.type == "event") | .took_ns' "$work/rtt_each.json" | sort -n > "$work/took"
+	is "path summary's percentiles are within 3 % of those of the events" "$(jq -rs '
+		[.[] | select(.type == "path" and .scope == "total" and .way != "other")] | (map(.buckets[]) | sort_by(.[0])) as $b |
+		(map(.count) | add) as $n | (50, 90, 95, 99, 99.9) as $p | ($n * $p / 100) as $want |
+		reduce $b[] as [$low, $count] ({ seen: 0, at: null }; .seen += $count | if .at == null and .seen >= $want then .at = $low else . end) |
+		"\($p) \(.at)"' "$work/rtt.json" | awk '
+		NR == FNR { took[NR] = $1; n = NR; next }
+		{
+			rank = n * $1 / 100
+			rank = rank == int(rank) ? rank : int(rank) + 1
+			# a bucket is 1/32 of its lowest value wide; half of that is the middle that is reported
+			at = $2 * (1 + 1 / 64)
+			off = (at - took[rank]) / took[rank]
+			if (off > 0.03 || off < -0.03)
+				print $1, "is", at, "of", took[rank]
+		}' "$work/took" -)" ""
+	is "path summary: each percentile is of the histogram beside it" "$(jq -r 'select(.p99_ns and .scope == "total") |
+		. as $r | [.buckets[] | select(.[0] <= $r.p99_ns)] | (map(.[1]) | add) / $r.count >= 0.99' "$work/rtt.json" |
+		sort -u)" true
+	is "path rtt --threshold: the slow ones, and no report" "$(jq -rs '
+		"\(map(select(.type == "event")) | length >= 27) \(map(select(.type == "event") | .took_ns >= 90000000) | all) " +
+		"\(map(select(.type == "stage")) | length)"' "$work/rtt_slow.json")" "true true 0"
+}
+
+# ---- a NIC with four queues, which goes and comes back ----
+
+spread_make() {
+	ip link add mq0 numtxqueues 4 numrxqueues 4 type veth peer name mq1 numtxqueues 4 numrxqueues 4 || return
+	# no packets of their own
+	ip link set mq0 addrgenmode none
+	ip link set mq1 addrgenmode none up
+	ip link set mq0 address 52:54:00:00:05:01 up
+	ip addr add 10.31.0.1/24 dev mq0
+	ip neigh replace 10.31.0.2 lladdr 52:54:00:00:05:02 nud permanent dev mq0
+	tc qdisc replace dev mq0 root handle 9: mq
+}
+
+spread_case() {
+	labgen udp --dst 10.31.0.2 --dport 7407 --sport 23000 --spread --count 64 --rate 0 > "$work/spread"
+	spread_queues > "$work/queues"
+	ip link del mq0
+	wait_for 10 grep -q "mq0 is gone" "$work/spread.err"
+	spread_make
+	wait_for 10 grep -q "mq0 was made anew" "$work/spread.err"
+	labgen udp --dst 10.31.0.2 --dport 7407 --count 9 --rate 0 > "$work/spread"
+	spread_queues >> "$work/queues"
+}
+
+# "QUEUE PACKETS" of each queue that tc has counted any in
+spread_queues() {
+	tc -s -j qdisc show dev mq0 | jq -r '.[] | select(.parent and .packets > 0) |
+		"\(.parent | ltrimstr("9:") | tonumber - 1) \(.packets)"'
+}
+
+spread_verdict() {
+	is "queue mapping: as many by each queue as tc says, of more than one" "$(jq -r '
+		select(.type == "queues" and .direction == "tx" and .scope == "total") | .queues[] |
+		"\(.queue) \(.packets)"' "$work/spread.json" | xargs) $(($(wc -l < "$work/queues") > 2))" \
+		"$(awk '{ n[$1] += $2 } END { for (q in n) print q, n[q] }' "$work/queues" | sort -n | xargs) 1"
+	is "a NIC that is deleted and made anew: said once each" \
+		"$(grep -c "mq0 is gone" "$work/spread.err") $(grep -c "mq0 was made anew" "$work/spread.err")" "1 1" \
+		"$(< "$work/spread.err")"
+	expect_all spread "a NIC that is deleted and made anew" 73
+	is "--interval: the intervals are the total: counts, times, maxima, packets, bytes" "$(jq -rs '
+		def sums(scope): map(select(.scope == scope and (.type == "stage" or .type == "path" or .type == "meter"))) |
+			group_by([.type, .from, .to, .way, .stage]) |
+			map([(.[0] | .type, .from, .to, .way, .stage), (map(.count // .packets) | add),
+			     (map(.sum_ns // .bytes) | add), (map(.max_ns // 0) | max)]);
+		"\(sums("interval") == sums("total")) \((map(select(.type == "interval") | .begun) | add))" +
+		" \(map(select(.type == "interval")) | length > 3)"' "$work/spread.json")" "true 73 true"
 }
 
 # ---- a bond's members ----
@@ -348,6 +474,8 @@ bond_case() {
 	nap 0.3
 	bond_out="$(($(device m0 tx_packets) - m0)) $(($(device m1 tx_packets) - m1))"
 	labgen udp --dst 10.30.0.2 --dport 7406 --count 23 --rate 200 >> "$work/bond"
+	# a host in a namespace of its own, whose NIC has no name in ours
+	labgen udp --netns peer --dst 10.0.0.1 --dport 7408 --count 11 --rate 200 >> "$work/bond"
 	bond_in="$(($(device m0 rx_packets) - n0)) $(($(device m1 rx_packets) - n1))"
 	kill "${sinks[@]}"
 	wait "${sinks[@]}"
@@ -374,11 +502,15 @@ bond_verdict() {
 		map(select(.scope == "total")) | [.[] | select(.type == "stage" or .way == "other") | select(.count > 0) |
 		"\(.from // "other") \(.to) \(.count)"] | join(", ")' "$work/bond_ip.json")" \
 		"out port_out 23, port_out qdisc 23, qdisc driver 23" "$(ledger bond_ip)"
+	expect_all foreign "path summary --netns" 11
+	is "path summary --netns: by the NIC of that namespace" "$(jq -r 'select(.type == "stage" and .scope == "total") |
+		"\(.from) \(.to) \(.count)"' "$work/foreign.json" | xargs)" "out qdisc 11 qdisc driver 11"
 	is "a bond: all arrived" \
 		"$(jq -r 'select(.type == "event") | .fate' "$work/bond_out.json" "$work/bond_in.json" |
 		sort | uniq -c | xargs)" "85 arrived"
 }
 
+spread_make || not_ok "a device with four queues" ""
 sysctl -qw net.core.netdev_max_backlog=10000
 ovs-vsctl set Open_vSwitch . other_config:max-idle=3600000
 bond_setup
@@ -387,20 +519,30 @@ tool_begin steered path details --path host-rx --phy-interface vp0,nic0 --dst-po
 tool_begin rps path metrics --path host-rx --phy-interface vp0 --dst-port 7401 --timeout 60s
 tool_begin queue path metrics --path host-tx --phy-interface nic0 --dst-port 7403 --timeout 60s
 tool_begin rtt path rtt --phy-interface vp0,nic0 --not-host 10.0.0.2 --timeout 60s
+tool_begin rtt_each path details --path host-rtt --phy-interface vp0,nic0 --not-host 10.0.0.2 --timeout 60s
+tool_begin rtt_slow system_network_icmp_rtt --phy-iface1 vp0 --phy-iface2 nic0 --latency-ms 90
+tool_begin rtt_rx path rtt --direction rx --phy-interface vp0,nic0 --timeout 60s
+tool_begin spread path metrics --path host-tx --phy-interface mq0 --dst-port 7407 --interval 1s
+tool_begin foreign path summary --netns peer --path host-tx --phy-interface vp1 --dst-port 7408
+tool_begin sampled path details --path host-tx --phy-interface nic0 --dst-port 7403 --sample 4
 tool_begin rtt_lost path rtt --phy-interface vp0 --dst-ip 10.0.0.2 --timeout 4s
 tool_begin bond_out path details --path host-tx --phy-interface bond0 --dst-port 7404 --timeout 60s
 tool_begin bond_ip path summary --path host-tx --phy-interface bond0 --dst-port 7406 --timeout 60s
 tool_begin bond_in path details --path host-rx --phy-interface bond0 --dst-port 7405 --timeout 60s
 tools_ready
 rtt_case
+spread_case
 rps_case
 queue_case
 bond_case
-tools_verdict steered rps queue rtt rtt_lost bond_out bond_ip bond_in
+tools_verdict steered rps queue rtt rtt_each rtt_slow rtt_rx rtt_lost spread foreign sampled bond_out bond_ip bond_in
 rps_verdict port_in 7401 "steered from br-int to a busy CPU"
 rps_verdict nic 7402 "steered from a NIC to a busy CPU"
 rps_metrics_verdict
 queue_verdict
 rtt_verdict
+rtt_rx_verdict
+rtt_each_verdict
+spread_verdict
 bond_verdict
 finish

@@ -179,6 +179,8 @@ count_verdict() { # ALL-THAT-THE-GUEST-WAS-SENT ALL-THAT-IT-SENT
 	figures_take rx
 	expect_all rx "vm-rx of pid:$qemu" "$1"
 	expect_reached rx vm-rx "$1" ovs actions qdisc tap_out vhost used
+	is "path metrics of vm-rx: as many at vhost and in the used ring, of which no bytes are known" \
+		"${figure[rx.vhost.metered]%,*} ${figure[rx.used.metered]}" "$1 $1,0"
 	expect_edges rx vm-rx tap_out:vhost vhost:used used:irqfd irqfd:inject
 	expect_sums rx vm-rx
 	is "path metrics of vm-rx: packets and bytes at the tap are the tap's" \

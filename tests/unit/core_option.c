@@ -107,6 +107,16 @@ static void words(void **state)
 static struct {
 	uint32_t number, on, off;
 } rodata;
+static char list[128];
+
+static int list_parse(struct run *run, const char *value, char *why, size_t size)
+{
+	(void)run;
+	(void)why;
+	(void)size;
+	snprintf(list, sizeof(list), "%s", value);
+	return 0;
+}
 
 static const struct option_row own[] = {
 	{ OPTION_U32, "number", "N", "a number", "old-number n", .rodata = true, .offset = 0,
@@ -114,6 +124,8 @@ static const struct option_row own[] = {
 	{ OPTION_FLAG, "on", NULL, "a flag", .rodata = true, .offset = 4 },
 	{ OPTION_FLAG, "no-off", NULL, "a flag that is on", .rodata = true, .offset = 8,
 	  .off = true },
+	/* of an older command line: not in the help */
+	{ OPTION_PARSED, "list", "LIST", NULL, .words = true, .parse = list_parse },
 	{ OPTION_END },
 };
 static const struct tool tool = {
@@ -154,6 +166,36 @@ static void options_reach_run_and_rodata(void **state)
 	assert_int_equal(rodata.off, 1);
 	assert_int_equal(PARSE("-h"), 0);
 	assert_int_equal(run.help, 1);
+}
+
+/* as the older scripts took them; elsewhere a list is one word with commas */
+static void lists_of_words(void **state)
+{
+	char text[1100] = "x";
+	FILE *help;
+
+	(void)state;
+	assert_int_equal(PARSE("--list", "80", "443", "1000-2000", "--on"), 0);
+	assert_string_equal(list, "80,443,1000-2000");
+	assert_int_equal(rodata.on, 1);
+	assert_int_equal(PARSE("--list", "a, b c", "d"), 0);
+	assert_string_equal(list, "a,b,c,d");
+	/* what is wrong with commas stays so, for who reads the list */
+	assert_int_equal(PARSE("--list", "80,,90"), 0);
+	assert_string_equal(list, "80,,90");
+	assert_int_equal(PARSE("--list=80"), 0);
+	assert_string_equal(list, "80");
+	assert_int_equal(PARSE("--list=80", "90"), -EINVAL);
+	memset(text, '1', sizeof(text) - 1);
+	assert_int_equal(PARSE("--list", text), -EINVAL);
+	assert_string_equal(unit_said, "--list: a list of more than 1022 bytes");
+
+	run = (struct run){ .tool = &tool, .rodata = &rodata };
+	help = fmemopen(text, sizeof(text), "w");
+	option_help(&run, help);
+	fclose(help);
+	assert_non_null(strstr(text, "--number"));
+	assert_null(strstr(text, "--list"));
 }
 
 static void options_refused(void **state)
@@ -202,6 +244,7 @@ int main(void)
 		cmocka_unit_test(durations_too_long),
 		cmocka_unit_test(words),
 		cmocka_unit_test(options_reach_run_and_rodata),
+		cmocka_unit_test(lists_of_words),
 		cmocka_unit_test(options_refused),
 	};
 

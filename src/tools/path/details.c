@@ -7,18 +7,12 @@ TOOL(path_details, .area = "path", .name = "details", .kind = TOOL_DETAILS,
      .summary = "single packets that are slow or lost: each stage with time, device, CPU, task",
      .question = "which packets were late, and where exactly did each of them wait?",
      .cannot_see = "time in the NIC, on the wire and inside the guest",
-     .was = "system_network_latency_details vm_network_latency_details "
-	    "system_network_rx_internal_port_latency_details",
+     .was = "system_network_latency_details vm_network_latency_details enqueue_to_iprec_latency_threshold",
      .object = engine__elf_bytes, .options = details_option_rows, .hooks = path_hooks, .filter = true,
      .event = "path_packet",
      .records = "{\"types\": [\"total\"], \"members\": {" PATH_LEDGER ", "
 		PATH_STR("path", "total: as in --path")
-		PATH_STR("fate", "event: arrived, or what became of it, as in not_ended of path summary")
-		PATH_ANY("\"object\"", "drop", "event: of a dropped packet reason and place")
-		"\"stages\": {\"type\": \"array\", \"items\": {\"type\": \"object\", \"properties\": {"
-		PATH_STR("stage", "") PATH_INT("at_ns", "wall clock") PATH_INT("cpu", "") PATH_INT("pid", "of the task that the CPU ran")
-		PATH_STR("comm", "absent if the task has ended") PATH_INT("ifindex", "")
-		PATH_ANY("[\"string\", \"null\"]", "dev", "")
-		"\"to_next_ns\": {\"type\": \"integer\", \"description\": \"absent in the last\"}}}}}}", .state_size = sizeof(struct path_run), .configure = details_configure,
+		PATH_EVENT_RECORDS "}}",
+     .state_size = sizeof(struct path_run), .configure = details_configure,
      .chosen = path_chosen, .loaded = path_loaded, .attached = path_attached, .tick = path_tick, .ending = path_ending,
      .drained = path_ledger, .event_before = details_before, .event_more = details_more, .finish = path_finish);
