@@ -43,7 +43,8 @@ for dev in pm1 pm2; do
 	ip link set $dev up
 	ip link set ${dev}x up
 done
-ovs-vsctl add-port br-int pm1
+# the bridge before the port: its own port has a number too
+ovs-vsctl add-br br-m -- set bridge br-m fail_mode=secure -- add-port br-int pm1
 ovs-ofctl mod-port br-int pm1 no-flood
 of add-flow br-int priority=100,udp,tp_dst=7508,actions=output:pm1
 of add-flows br-int - <<-'END'
@@ -120,7 +121,7 @@ wait_for 20 events_are dev $((n + 2))
 # --dev pm2 refuses what comes from pm1, and then from a port of the same number it does not
 from pm1x 5
 ovs-vsctl del-port pm1
-ovs-vsctl add-br br-m -- set bridge br-m fail_mode=secure -- add-port br-m pm2
+ovs-vsctl add-port br-m pm2
 other_sees 0
 ovs_restart
 other_sees 3
