@@ -392,13 +392,14 @@ tcp_has_ended() {
 
 acks_verdict() {
 	is "TCP to an application: all answered" "$(jq -r .answered "$work/tcp.in" "$work/tcp.lo" | xargs)" "20 400"
-	is "TCP to an application: there were thousands of pure ACKs" "$((acks_pure > 5000))" 1 "$acks_pure of $acks_all"
+	is "TCP to an application: there were thousands of pure ACKs" "$((acks_pure > 2000))" 1 "$acks_pure of $acks_all"
 	balanced acks "TCP to an application"
 	is "TCP to an application: all began" "$(near acks "$(total acks .begun)" "$acks_all")" "$acks_all"
 	is "TCP to an application: all ended, and nothing waits to be given up" \
 		"$(total acks '.in_flight + (.not_ended.timed_out // 0) + (.not_ended.replaced // 0) + .copies')" 0 "$(total acks .)"
-	is "TCP to an application: what was read or became a part of the segment before is the data" \
-		"$(total acks ".ended + .not_ended.merged - $acks_data | . >= 0 and . <= 30")" true \
+	# a busy socket's backlog makes one of several ACKs, too
+	is "TCP to an application: what was read is data, and all data was read or became a part of the segment before" \
+		"$(total acks ".ended <= $acks_data and .ended + .not_ended.merged >= $acks_data")" true \
 		"$acks_data data, $acks_pure ACKs: $(total acks '{begun, ended, not_ended} | tojson')"
 	is "TCP to an application: what it read are segments to it" "$(jq -r 'select(.type == "event") |
 		select(.packet.tcp.dst_port != 7151) | .packet | tojson' \
