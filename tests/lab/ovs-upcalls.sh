@@ -3,7 +3,7 @@
 # ovs-upcalls.sh: upcalls and losses are those that the datapath counts; a stopped ovs-vswitchd shows as queueing.
 # kernels: 5.10 6.1 6.12 7
 # topology: host
-# seconds: 60
+# seconds: 90
 
 . /share/lib.sh
 

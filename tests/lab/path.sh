@@ -3,7 +3,7 @@
 # path.sh: each packet that begins a path of the host ends it or is accounted for, and none is taken for another.
 # kernels: 5.10 6.1 6.12 7
 # topology: host
-# seconds: 45
+# seconds: 110
 
 . /share/lib.sh
 
