@@ -170,7 +170,7 @@ socket_verdict() {
 	is "an application that reads late: most took what it saw, to 1 % or 20 us and what its own calls took" "$(awk '
 		NR == FNR { most[$1] = $5 - $2; least[$1] = $4 - $3; next }
 		$2 <= most[$1] && $2 >= least[$1] * 0.99 - 20000 { right++ }
-		END { print right >= 8 ? "most" : right + 0 }' "$work/journeys" "$work/sock.events")" most \
+		END { print (right >= 8 ? "most" : right + 0) }' "$work/journeys" "$work/sock.events")" most \
 		"$(paste -d ' ' "$work/journeys" "$work/sock.events")"
 	is "an application that reads late: stages add up" \
 		"$(awk '$2 != $3' "$work/sock.events")" ""
