@@ -220,7 +220,7 @@ if ! second_guest || ! neigh_settle --static; then
 fi
 is "all taps of a QEMU are found by its pid" "$(netsonde path summary --path vm-vm \
 	--vm-interface "tap-g1,pid:$(< /run/guest/g2/qemu.pid)" --dry-run --verbose 2>&1 |
-	sed -n 's/^netsonde path summary: path vm-vm, //p' | tr ',' '\n' | sort | xargs)" "guest tap-g1 guest tap-g2 guest tap-g2b"
+	sed -n 's/^netsonde path summary: path vm-vm, //p' | sed 's/, /\n/g' | sort | xargs)" "guest tap-g1 guest tap-g2 guest tap-g2b"
 guest_run g2 'echo 16000000 > /proc/sys/net/core/rmem_max'
 labgen sink --hold --rcvbuf 1000000 --netns peer --port 7502 > "$work/sink" &
 labgen_pid=$!
