@@ -48,9 +48,17 @@ pktgen_make() {
 }
 
 pktgen_run() { # N in one burst
+	local before
+	before=$(pktgen_times)
 	pktgen "count $1"
 	pktgen "burst $1"
 	echo start > /proc/net/pktgen/pgctrl
+	# that comes back after 125 ms, too, if its thread had no CPU by then
+	wait_for 20 pktgen_has_run "$before"
+}
+
+pktgen_has_run() { # TIMES-BEFORE
+	grep -q 'Result: OK: [0-9]' /proc/net/pktgen/dummy1 && [ "$(pktgen_times)" != "$1" ]
 }
 
 pktgen_times() { # began, done: us since the machine was started
