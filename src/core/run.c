@@ -391,6 +391,9 @@ int run_examine(struct run *run)
 {
 	int err = run->object ? 0 : object_open(run);
 
+	/* doctor asks without a command line: a filter that nothing is set in */
+	if (!err && !run->filter && run->tool->filter)
+		run->filter = object_rodata(run, "flt");
 	if (!err)
 		err = kernel_read(run);
 	if (!err && run->tool->configure)
