@@ -434,6 +434,9 @@ if [ "$LAB_KERNEL" = 7 ]; then
 fi
 pieces_case
 pieces_verdict
-acks_case
-acks_verdict
+# how TCP frees an ACK is the same since 5.18, but for the compiler
+if [ "$LAB_KERNEL" = 5.10 ] || [ "$LAB_KERNEL" = 6.1 ]; then
+	acks_case
+	acks_verdict
+fi
 finish

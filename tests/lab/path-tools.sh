@@ -509,9 +509,9 @@ tool_begin steered path details --path host-rx --phy-interface vp0,nic0 --dst-po
 tool_begin rps path metrics --path host-rx --phy-interface vp0 --dst-port 7401 --timeout 60s
 tool_begin queue path metrics --path host-tx --phy-interface nic0 --dst-port 7403 --timeout 60s
 tool_begin rtt path rtt --phy-interface vp0,nic0 --not-host 10.0.0.2 --timeout 60s
-# each tool takes the emulator seconds to start: what does not depend on the kernel is asked on two of four
+# each tool takes the emulator seconds to start: what does not depend on the kernel is asked on one of four
 more=
-if [ "$LAB_KERNEL" = 6.1 ] || [ "$LAB_KERNEL" = 7 ]; then
+if [ "$LAB_KERNEL" = 6.1 ]; then
 	more="rtt_each rtt_slow rtt_rx spread foreign sampled"
 	tool_begin rtt_each path details --path host-rtt --phy-interface vp0,nic0 --not-host 10.0.0.2 --timeout 60s
 	tool_begin rtt_slow system_network_icmp_rtt --phy-iface1 vp0 --phy-iface2 nic0 --latency-ms 90
