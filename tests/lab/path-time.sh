@@ -144,7 +144,9 @@ summary_stage() { # NAME TITLE STAGE N NS
 		   and $s.mean_ns * $s.count >= $n * $ns
 		   and $others <= $most - $n * $ns and $s.sum_ns <= $most - $others
 		then "yes" else "no: \($s), others \($others)" end' "$work/$1.json")" yes
-	is "$2: the summary's tail is there" "$(total "$1" .tail.from)" "$3"
+	# on a slow machine a packet may wait for longer in ovs-vswitchd
+	is "$2: the summary's tail is there, or where more was waited" \
+		"$(total "$1" ".tail | .from == \"$3\" or .p999_ns > $5")" true "$(total "$1" .tail)"
 }
 
 # ---- an application that reads late ----
