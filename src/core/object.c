@@ -193,6 +193,7 @@ int object_open(struct run *run)
 	map = section_map(run, ".rodata");
 	/* libbpf hands its own writable copy out as const; what stands there at the load becomes the map's contents */
 	run->rodata = map ? (void *)bpf_map__initial_value(map, &run->rodata_size) : NULL;
+	run->filter = object_rodata(run, "flt");
 	return 0;
 }
 

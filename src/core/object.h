@@ -11,7 +11,7 @@
  * The caller frees it. NULL: it cannot be read.
  */
 void *object_inflate(const void *bytes, size_t size, size_t *whole);
-/** object_open: open the tool's object and find its rodata; nothing enters the kernel yet. Returns 0 or -errno, said. */
+/** object_open: open the tool's object and find its rodata and filter; nothing enters the kernel yet. Returns 0 or -errno, said. */
 int object_open(struct run *run);
 /**
  * object_choose: per hook the best program for this kernel; fills run->probes and run->missing.

@@ -391,9 +391,6 @@ int run_examine(struct run *run)
 {
 	int err = run->object ? 0 : object_open(run);
 
-	/* doctor asks without a command line: a filter that nothing is set in */
-	if (!err && !run->filter && run->tool->filter)
-		run->filter = object_rodata(run, "flt");
 	if (!err)
 		err = kernel_read(run);
 	if (!err && run->tool->configure)
@@ -438,7 +435,6 @@ static int prepare(struct run *run, int argc, char **argv)
 	btf_find(run, argc, argv);
 	if (object_open(run))
 		return EXIT_FAILED;
-	run->filter = object_rodata(run, "flt");
 	if (option_parse(run, argc, argv))
 		return EXIT_USAGE;
 	if (run->help) {

@@ -6,7 +6,6 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/filter.h"
@@ -312,12 +311,12 @@ static int devices_add(struct run *run)
 static int netns_settle(struct run *run)
 {
 	struct path_run *state = run->state;
-	struct stat own;
+	const uint32_t own = netns_inode(NULL);
 
-	if (stat("/proc/self/ns/net", &own))
-		return -errno;
-	PATH_RODATA(run)->path_netns = run->filter && run->filter->set & FILTER_NETNS ? run->filter->netns : own.st_ino;
-	state->foreign_netns = PATH_RODATA(run)->path_netns != own.st_ino ? PATH_RODATA(run)->path_netns : 0;
+	if (!own)
+		return -ENOENT;
+	PATH_RODATA(run)->path_netns = run->filter->set & FILTER_NETNS ? run->filter->netns : own;
+	state->foreign_netns = PATH_RODATA(run)->path_netns != own ? PATH_RODATA(run)->path_netns : 0;
 	return 0;
 }
 

@@ -36,7 +36,7 @@ static bool edge_wanted(const struct run *run, const struct path_edge *edge, boo
 	const uint32_t socket = 1U << STAGE_socket | 1U << STAGE_read;
 
 	if (edge->from == STAGE_tunnel || edge->to == STAGE_tunnel)
-		return reply || (run->filter && run->filter->set & FILTER_TUNNEL);
+		return reply || run->filter->set & FILTER_TUNNEL;
 	return state->socket || !(1U << edge->to & socket);
 }
 
@@ -94,7 +94,7 @@ static int edges_set(struct run *run)
 	if (err)
 		return err;
 	rodata->path_tunnels = !!(state->stages & 1U << STAGE_tunnel);
-	rodata->path_decap = rodata->path_tunnels && run->filter && run->filter->set & FILTER_TUNNEL && !path->reply;
+	rodata->path_decap = rodata->path_tunnels && run->filter->set & FILTER_TUNNEL && !path->reply;
 	rodata->path_upcall_cells = state->edge_cells - CELL_other;
 	state->cells = state->edge_cells + rodata->path_upcall_cells;
 	rodata->path_cells = state->cells;

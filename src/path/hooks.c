@@ -36,7 +36,7 @@ enum family {
 static unsigned int families(const struct run *run)
 {
 	const struct sonde_filter *filter = run->filter;
-	const uint32_t set = filter ? filter->set : 0;
+	const uint32_t set = filter->set;
 
 	if (set & FILTER_TUNNEL)
 		return FAMILY_4 | FAMILY_6;
@@ -56,7 +56,7 @@ static bool protocol_possible(const struct run *run, uint8_t protocol)
 
 	if (state->path && state->path->reply)
 		return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
-	return !filter || filter->set & FILTER_TUNNEL || !(filter->set & FILTER_PROTOCOL) || filter->protocol == protocol;
+	return filter->set & FILTER_TUNNEL || !(filter->set & FILTER_PROTOCOL) || filter->protocol == protocol;
 }
 
 static bool ip4_wanted(const struct run *run, const struct hook_row *hook)
