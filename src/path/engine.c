@@ -95,7 +95,7 @@ static int edges_set(struct run *run)
 		return err;
 	rodata->path_tunnels = !!(state->stages & 1U << STAGE_tunnel);
 	rodata->path_decap = rodata->path_tunnels && run->filter->set & FILTER_TUNNEL && !path->reply;
-	rodata->path_upcall_cells = state->edge_cells - CELL_other;
+	rodata->path_upcall_cells = upcall_cells(state);
 	state->cells = state->edge_cells + rodata->path_upcall_cells;
 	rodata->path_cells = state->cells;
 	for (uint32_t stage = 1; stage < STAGE_MAX; stage++) {

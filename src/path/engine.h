@@ -24,4 +24,10 @@ static inline struct path_cpu *cpu_counts(const struct path_run *state, int cpu)
 	return (struct path_cpu *)(state->cpus + cpu * state->cpu_size);
 }
 
+/** How many cells further on the times of packets that had an upcall are: from CELL_other on each cell is there twice. */
+static inline uint32_t upcall_cells(const struct path_run *state)
+{
+	return state->edge_cells - CELL_other;
+}
+
 #endif

@@ -49,8 +49,7 @@ static void flight_add(struct path_run *state, const struct path_flight *flight)
 		/* a program may write just now */
 		if (flight->mark[i].cell >= state->edge_cells || flight->at[i] < flight->at[i - 1])
 			continue;
-		hist = &state->swept->cells[flight->mark[i].cell +
-					    (flight->upcalled ? state->edge_cells - CELL_other : 0)];
+		hist = &state->swept->cells[flight->mark[i].cell + (flight->upcalled ? upcall_cells(state) : 0)];
 		hist->sum += took;
 		hist->max = took > hist->max ? took : hist->max;
 		hist->buckets[hist_index(took)]++;

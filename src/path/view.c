@@ -11,6 +11,7 @@
 #include "core/reason.h"
 #include "core/record.h"
 #include "core/view.h"
+#include "path/engine.h"
 #include "path/path.h"
 
 #define BAR 9
@@ -116,7 +117,7 @@ static json_t *record_of(const struct run *run, enum scope scope, const char *ty
 /* of a cell, the packets that had an upcall */
 static const struct sonde_hist *upcalled(const struct path_run *state, const struct sonde_hist *cells, uint32_t cell)
 {
-	return &cells[cell + state->edge_cells - CELL_other];
+	return &cells[cell + upcall_cells(state)];
 }
 
 /* all packets of a cell, with and without an upcall */
