@@ -216,6 +216,17 @@ static void octaves_count(const struct sonde_hist *hist, uint64_t counts[64])
 		counts[hist_log2(hist_bucket_low(i))] += hist->buckets[i];
 }
 
+/* the longest bar: most, or one of this histogram's */
+static uint64_t octaves_most(const struct sonde_hist *hist, uint64_t most)
+{
+	uint64_t counts[64];
+
+	octaves_count(hist, counts);
+	for (int octave = 0; octave < 64; octave++)
+		most = counts[octave] > most ? counts[octave] : most;
+	return most;
+}
+
 static void octaves_text(const char *words, const struct sonde_hist *hist, uint64_t most)
 {
 	char low[CLOCK_SPAN], high[CLOCK_SPAN];
@@ -243,16 +254,16 @@ static void octaves_text(const char *words, const struct sonde_hist *hist, uint6
 
 static void hists_text(const struct path_run *state, const struct sonde_hist *cells)
 {
-	uint64_t most = 1, counts[64];
+	uint64_t most = 1;
 	struct sonde_hist all;
 	char words[80];
 
 	for (uint32_t i = 0; i < state->edge_count; i++) {
 		cell_sum(state, cells, state->edges[i].cell, &all);
-		octaves_count(&all, counts);
-		for (int octave = 0; octave < 64; octave++)
-			most = counts[octave] > most ? counts[octave] : most;
+		most = octaves_most(&all, most);
 	}
+	most = octaves_most(&cells[CELL_total], most);
+	most = octaves_most(&cells[CELL_upcalled], most);
 	for (uint32_t i = 0; i < state->edge_count; i++) {
 		const struct path_edge_used *edge = &state->edges[i];
 
