@@ -164,7 +164,7 @@ static int duration_parse(const struct option_row *row, const char *text, uint64
 static int row_apply(struct run *run, const struct option_row *row, const char *value, char *why,
 		     size_t size)
 {
-	char *to = row->rodata ? (char *)run->rodata + row->offset : (char *)run + row->offset;
+	char *to = (row->rodata ? (char *)run->rodata : row->state ? run->state : (char *)run) + row->offset;
 	uint64_t number = 0;
 	int err;
 

@@ -53,7 +53,7 @@ struct option_row {
 	const char *help; /* NULL: only for older command lines, not shown */
 	const char *aliases; /* older spellings, separated by blanks */
 	size_t offset;
-	bool rodata; /* offset is into the object's rodata, else into struct run */
+	bool rodata, state; /* offset is into the object's rodata, or the tool's state; else into struct run */
 	bool off; /* a flag that writes 0 */
 	bool words; /* a list: words that follow and are no options belong to it */
 	uint64_t min, max; /* range of OPTION_U32 and, in ns, OPTION_DURATION */
@@ -141,8 +141,9 @@ struct tool {
 	static const struct tool *const symbol##_entry                                             \
 		__attribute__((used, section("netsonde_tools"))) = &symbol##_tool
 
-/** For option rows: a member of struct run, or of the rodata of a tool's skeleton struct. */
+/** For option rows: a member of struct run, of the tool's state (a uint32_t for a flag), or of its skeleton's rodata. */
 #define OPT_RUN(member) .offset = offsetof(struct run, member)
+#define OPT_STATE(type, member) .state = true, .offset = offsetof(type, member)
 #define OPT_RODATA(skeleton, member)                                                               \
 	.rodata = true, .offset = offsetof(struct skeleton##__rodata, member)
 

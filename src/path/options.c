@@ -64,15 +64,6 @@ int path_port_parse(struct run *run, const char *value, char *why, size_t size)
 	return text_keep(&((struct path_run *)run->state)->port, value, why, size);
 }
 
-int path_hist_parse(struct run *run, const char *value, char *why, size_t size)
-{
-	(void)value;
-	(void)why;
-	(void)size;
-	((struct path_run *)run->state)->hist = 1;
-	return 0;
-}
-
 int path_already_parse(struct run *run, const char *value, char *why, size_t size)
 {
 	(void)run;
@@ -85,15 +76,6 @@ int path_already_parse(struct run *run, const char *value, char *why, size_t siz
 int path_vm_parse(struct run *run, const char *value, char *why, size_t size)
 {
 	return text_keep(&((struct path_run *)run->state)->vm, value, why, size);
-}
-
-int path_socket_parse(struct run *run, const char *value, char *why, size_t size)
-{
-	(void)value;
-	(void)why;
-	(void)size;
-	((struct path_run *)run->state)->socket = 1;
-	return 0;
 }
 
 int path_timeout_parse(struct run *run, const char *value, char *why, size_t size)

@@ -120,8 +120,8 @@ struct path_run {
 	{ OPTION_FLAG, "debug", NULL, NULL, OPT_RUN(verbose) }
 
 #define PATH_HIST_OPTION                                                                           \
-	{ OPTION_FLAG_PARSED, "hist", NULL, "also the histogram of each stage, with bars to one scale", "histogram", \
-	  .parse = path_hist_parse }
+	{ OPTION_FLAG, "hist", NULL, "also the histogram of each stage, with bars to one scale", "histogram", \
+	  OPT_STATE(struct path_run, hist) }
 
 /** Rows of a summary tool that can print single packets instead. */
 #define PATH_EACH_OPTIONS(threshold_parse)                                                         \
@@ -146,9 +146,9 @@ struct path_run {
 	{ OPTION_PARSED, "vm-interface", "LIST",                                                   \
 	  "the guests' taps, by name, or pid:N for all taps of that QEMU",                         \
 	  .parse = path_vm_parse },                                                                \
-	{ OPTION_FLAG_PARSED, "socket", NULL,                                                      \
+	{ OPTION_FLAG, "socket", NULL,                                                      \
 	  "host-rx: go on to the socket's queue and the application that reads it",                \
-	  .parse = path_socket_parse },                                                            \
+	  OPT_STATE(struct path_run, socket) },                                                    \
 	{ OPTION_PARSED, "timeout", "TIME",                                                        \
 	  "a packet that is longer on its way is given up (default 5s)",                           \
 	  .parse = path_timeout_parse },                                                           \
@@ -160,14 +160,12 @@ int path_direction_parse(struct run *run, const char *value, char *why, size_t s
 int path_phy_parse(struct run *run, const char *value, char *why, size_t size);
 int path_phy2_parse(struct run *run, const char *value, char *why, size_t size);
 int path_port_parse(struct run *run, const char *value, char *why, size_t size);
-int path_hist_parse(struct run *run, const char *value, char *why, size_t size);
 int flows_sort_parse(struct run *run, const char *value, char *why, size_t size);
 int path_already_parse(struct run *run, const char *value, char *why, size_t size);
 /** Single packets only if slow: 5ms, upcall=1ms, or both, with a comma; a bare number is us, or ms. */
 int path_threshold_parse(struct run *run, const char *value, char *why, size_t size);
 int path_threshold_ms_parse(struct run *run, const char *value, char *why, size_t size);
 int path_vm_parse(struct run *run, const char *value, char *why, size_t size);
-int path_socket_parse(struct run *run, const char *value, char *why, size_t size);
 int path_timeout_parse(struct run *run, const char *value, char *why, size_t size);
 int path_in_flight_parse(struct run *run, const char *value, char *why, size_t size);
 

@@ -107,6 +107,9 @@ static void words(void **state)
 static struct {
 	uint32_t number, on, off;
 } rodata;
+static struct own_state {
+	uint32_t unused, flag;
+} own_state;
 static char list[128];
 
 static int list_parse(struct run *run, const char *value, char *why, size_t size)
@@ -124,6 +127,7 @@ static const struct option_row own[] = {
 	{ OPTION_FLAG, "on", NULL, "a flag", .rodata = true, .offset = 4 },
 	{ OPTION_FLAG, "no-off", NULL, "a flag that is on", .rodata = true, .offset = 8,
 	  .off = true },
+	{ OPTION_FLAG, "kept", NULL, "a flag of the tool's own", OPT_STATE(struct own_state, flag) },
 	/* of an older command line: not in the help */
 	{ OPTION_PARSED, "list", "LIST", NULL, .words = true, .parse = list_parse },
 	{ OPTION_END },
@@ -135,7 +139,8 @@ static struct run run;
 
 static int parse(int argc, char **argv)
 {
-	run = (struct run){ .tool = &tool, .rodata = &rodata };
+	run = (struct run){ .tool = &tool, .rodata = &rodata, .state = &own_state };
+	own_state.flag = 0;
 	rodata.number = rodata.on = 0;
 	rodata.off = 1;
 	*unit_said = 0;
@@ -145,12 +150,14 @@ static int parse(int argc, char **argv)
 #define PARSE(...)                                                                                 \
 	parse(sizeof((char *[]){ __VA_ARGS__ }) / sizeof(char *), (char *[]){ __VA_ARGS__ })
 
-static void options_reach_run_and_rodata(void **state)
+static void options_reach_run_rodata_and_state(void **state)
 {
 	(void)state;
 	assert_int_equal(PARSE("--interval", "500ms", "--duration=2m", "--count", "3", "--json",
-			       "--number=7", "--on", "--no-off"),
+			       "--number=7", "--on", "--no-off", "--kept"),
 			 0);
+	assert_int_equal(own_state.flag, 1);
+	assert_int_equal(own_state.unused, 0);
 	assert_int_equal(run.interval_ns, SECOND / 2);
 	assert_int_equal(run.duration_ns, 120 * SECOND);
 	assert_int_equal(run.count, 3);
@@ -243,7 +250,7 @@ int main(void)
 		cmocka_unit_test(no_durations),
 		cmocka_unit_test(durations_too_long),
 		cmocka_unit_test(words),
-		cmocka_unit_test(options_reach_run_and_rodata),
+		cmocka_unit_test(options_reach_run_rodata_and_state),
 		cmocka_unit_test(lists_of_words),
 		cmocka_unit_test(options_refused),
 	};

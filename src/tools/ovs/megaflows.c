@@ -32,21 +32,11 @@ struct state {
 	struct flow_counts counts;
 	struct removal_rules rules; /* 0: as Open vSwitch has it */
 	struct life *showing;
-	bool extension_headers, raw;
+	bool extension_headers;
+	uint32_t raw;
 	unsigned int seconds;
 	uint64_t flows, changed, removed;
 };
-
-static int raw_parse(struct run *run, const char *value, char *why, size_t size)
-{
-	struct state *state = run->state;
-
-	(void)value;
-	(void)why;
-	(void)size;
-	state->raw = true;
-	return 0;
-}
 
 static int max_idle_parse(struct run *run, const char *value, char *why, size_t size)
 {
@@ -72,8 +62,8 @@ static int flow_limit_parse(struct run *run, const char *value, char *why, size_
 }
 
 static const struct option_row options[] = {
-	{ OPTION_FLAG_PARSED, "raw", NULL,
-	  "with --json: the bytes of key, mask and actions too, as ovs-vswitchd sent them, in hex", .parse = raw_parse },
+	{ OPTION_FLAG, "raw", NULL,
+	  "with --json: the bytes of key, mask and actions too, as ovs-vswitchd sent them, in hex", OPT_STATE(struct state, raw) },
 	{ OPTION_PARSED, "max-idle", "TIME",
 	  "ovs-vswitchd's other_config:max-idle, where it is not 10 s: unused for so long, a flow is removed as idle",
 	  .parse = max_idle_parse },

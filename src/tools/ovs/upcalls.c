@@ -46,23 +46,12 @@ struct state {
 	struct sums first, last, now; /* when all was attached, at the last report, now */
 	struct table rows[2], lost[2]; /* by scope */
 	struct table old; /* rows at the last report, with their sums negative */
-	bool only_lost;
+	uint32_t only_lost;
 };
 
-static int lost_parse(struct run *run, const char *value, char *why, size_t size)
-{
-	struct state *state = run->state;
-
-	(void)value;
-	(void)why;
-	(void)size;
-	state->only_lost = true;
-	return 0;
-}
-
 static const struct option_row options[] = {
-	{ OPTION_FLAG_PARSED, "lost", NULL, "no times and no rows of who answered: what was lost, and the numbers", "filter-error",
-	  .parse = lost_parse },
+	{ OPTION_FLAG, "lost", NULL, "no times and no rows of who answered: what was lost, and the numbers", "filter-error",
+	  OPT_STATE(struct state, only_lost) },
 	{ OPTION_U32, "top", "N", "print the N largest rows (default 20)", OPT_RUN(top), .min = 1, .max = 8192 },
 	{ OPTION_END },
 };
