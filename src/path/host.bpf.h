@@ -36,25 +36,17 @@ static __always_inline bool path_at_home(enum sonde_access access, struct net *n
 	return SONDE_READ(access, net, ns.inum) == path_netns;
 }
 
-/* flight_claim() where the set is not empty, and what follows it */
-static __noinline int out_claim_direct(struct sk_buff *skb, __u64 key)
-{
-	path_begin(SONDE_DIRECT, skb, key, STAGE_out);
-	return 0;
-}
-
-static __noinline int out_claim_probe(struct sk_buff *skb, __u64 key)
-{
-	path_begin(SONDE_PROBE, skb, key, STAGE_out);
-	return 0;
-}
-
 /* the skb that is about to be sent is known: it has a tunnel's header in front of it now */
 static __always_inline bool out_is_outer(const struct path_flight *flight, struct sk_buff *skb)
 {
 	__u32 from = flight->stage;
 
 	return flight->skb == (__u64)skb && from < STAGE_MAX && path_edges[STAGE_encap][from];
+}
+
+static __always_inline int out_encap(void *ctx, enum sonde_access access, struct sk_buff *skb)
+{
+	return access == SONDE_DIRECT ? stage_direct(ctx, skb, STAGE_encap) : stage_probe(ctx, skb, STAGE_encap);
 }
 
 static __always_inline int out_do(void *ctx, enum sonde_access access, struct sk_buff *skb, struct net *net)
@@ -68,8 +60,7 @@ static __always_inline int out_do(void *ctx, enum sonde_access access, struct sk
 		slot.bucket = bpf_map_lookup_elem(&buckets, &set);
 		if (slot.bucket && key && flight_way(&slot, set, key)) {
 			if (out_is_outer(slot.flight, skb))
-				return access == SONDE_DIRECT ? stage_direct(ctx, skb, STAGE_encap) :
-								stage_probe(ctx, skb, STAGE_encap);
+				return out_encap(ctx, access, skb);
 			/* a clone, such as the original of a packet that TCP sends again */
 			flight_end(&slot, FATE_replaced);
 		}
@@ -82,8 +73,9 @@ static __always_inline int out_do(void *ctx, enum sonde_access access, struct sk
 	slot.bucket = bpf_map_lookup_elem(&buckets, &set);
 	if (!slot.bucket || !key)
 		return 0;
+	/* a way has to be found, or made free */
 	if (slot.bucket->key[0])
-		return access == SONDE_DIRECT ? out_claim_direct(skb, key) : out_claim_probe(skb, key);
+		return access == SONDE_DIRECT ? begin_direct(skb, STAGE_out) : begin_probe(skb, STAGE_out);
 	slot.key = &slot.bucket->key[0];
 	slot.flight = &slot.bucket->flight[0];
 	slot.index = set * PATH_WAYS;
@@ -118,8 +110,7 @@ static __always_inline int at_out(void *ctx, const __u64 *args, enum sonde_acces
 	struct path_slot slot;
 
 	if (path_active && flight_find(&slot, flight_key(access, skb)) && out_is_outer(slot.flight, skb))
-		return access == SONDE_DIRECT ? stage_direct(ctx, skb, STAGE_encap) :
-						stage_probe(ctx, skb, STAGE_encap);
+		return out_encap(ctx, access, skb);
 	if (!path_at_home(access, (struct net *)args[0]))
 		return 0;
 	return path_stage_first(ctx, access, skb, STAGE_out);

@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* options.c: options that the path tools share. */
-#include <ctype.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "core/option.h"
 #include "core/words.h"
 #include "path/path.h"
-
-#define MS 1000000ULL
 
 bool path_called(const struct run *run, const char *begin)
 {
@@ -76,32 +71,6 @@ int path_already_parse(struct run *run, const char *value, char *why, size_t siz
 int path_vm_parse(struct run *run, const char *value, char *why, size_t size)
 {
 	return text_keep(&((struct path_run *)run->state)->vm, value, why, size);
-}
-
-int path_timeout_parse(struct run *run, const char *value, char *why, size_t size)
-{
-	struct path_run *state = run->state;
-
-	if (option_duration(value, 1000 * MS, &state->timeout_ns) ||
-	    state->timeout_ns < 100 * MS || state->timeout_ns > 600 * 1000 * MS) {
-		snprintf(why, size, "not a duration from 100ms to 10m");
-		return -EINVAL;
-	}
-	return 0;
-}
-
-int path_in_flight_parse(struct run *run, const char *value, char *why, size_t size)
-{
-	struct path_run *state = run->state;
-	char *end;
-	unsigned long long number = strtoull(value, &end, 10);
-
-	if (!isdigit((unsigned char)*value) || *end || number < 64 || number > 1 << 20) {
-		snprintf(why, size, "must be 64 to 1048576");
-		return -EINVAL;
-	}
-	state->in_flight = number;
-	return 0;
 }
 
 const struct option_row path_option_rows[] = {

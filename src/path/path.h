@@ -123,6 +123,13 @@ struct path_run {
 	{ OPTION_FLAG, "hist", NULL, "also the histogram of each stage, with bars to one scale", "histogram", \
 	  OPT_STATE(struct path_run, hist) }
 
+/** How long a flight is waited for, and how many there may be; given_up: the help text of --timeout. */
+#define PATH_LIMIT_OPTIONS(given_up)                                                               \
+	{ OPTION_DURATION, "timeout", "TIME", given_up,                                            \
+	  OPT_STATE(struct path_run, timeout_ns), .min = 100000000, .max = 600000000000ULL },      \
+	{ OPTION_U32, "in-flight", "N", "room for N packets at once (default 65536)",              \
+	  OPT_STATE(struct path_run, in_flight), .min = 64, .max = 1 << 20 }
+
 /** Rows of a summary tool that can print single packets instead. */
 #define PATH_EACH_OPTIONS(threshold_parse)                                                         \
 	{ OPTION_PARSED, "threshold", "TIME",                                                      \
@@ -149,11 +156,7 @@ struct path_run {
 	{ OPTION_FLAG, "socket", NULL,                                                      \
 	  "host-rx: go on to the socket's queue and the application that reads it",                \
 	  OPT_STATE(struct path_run, socket) },                                                    \
-	{ OPTION_PARSED, "timeout", "TIME",                                                        \
-	  "a packet that is longer on its way is given up (default 5s)",                           \
-	  .parse = path_timeout_parse },                                                           \
-	{ OPTION_PARSED, "in-flight", "N", "room for N packets at once (default 65536)",           \
-	  .parse = path_in_flight_parse }
+	PATH_LIMIT_OPTIONS("a packet that is longer on its way is given up (default 5s)")
 
 int path_parse(struct run *run, const char *value, char *why, size_t size);
 int path_direction_parse(struct run *run, const char *value, char *why, size_t size);
@@ -166,8 +169,6 @@ int path_already_parse(struct run *run, const char *value, char *why, size_t siz
 int path_threshold_parse(struct run *run, const char *value, char *why, size_t size);
 int path_threshold_ms_parse(struct run *run, const char *value, char *why, size_t size);
 int path_vm_parse(struct run *run, const char *value, char *why, size_t size);
-int path_timeout_parse(struct run *run, const char *value, char *why, size_t size);
-int path_in_flight_parse(struct run *run, const char *value, char *why, size_t size);
 
 extern const struct option_row path_option_rows[];
 extern const struct hook_row path_hooks[];

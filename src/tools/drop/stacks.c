@@ -33,8 +33,8 @@ struct state {
 	uint64_t folded, folded_benign; /* frees of the total whose rows were too many to keep */
 	uint64_t uncounted; /* of all intervals that were reported: drops that found the table full */
 	void *by_id, *by_trimmed_id; /* trees of struct known_stack */
-	bool no_stack, stack_wanted; /* as options */
-	uint32_t max_entries;
+	uint32_t no_stack, max_entries; /* as options */
+	bool stack_wanted; /* by name in --group-by */
 };
 
 #define TOTAL_ROWS_MAX 65536
@@ -87,31 +87,6 @@ static int group_by_parse(struct run *run, const char *value, char *why, size_t 
 	return 0;
 }
 
-static int no_stack_parse(struct run *run, const char *value, char *why, size_t size)
-{
-	struct state *state = run->state;
-
-	(void)value;
-	(void)why;
-	(void)size;
-	state->no_stack = true;
-	return 0;
-}
-
-static int max_entries_parse(struct run *run, const char *value, char *why, size_t size)
-{
-	struct state *state = run->state;
-	const size_t digits = strspn(value, "0123456789");
-	const unsigned long long entries = strtoull(value, NULL, 10);
-
-	if (!digits || value[digits] || entries < 16 || entries > 1 << 20) {
-		snprintf(why, size, "not a whole number from 16 to %d", 1 << 20);
-		return -EINVAL;
-	}
-	state->max_entries = entries;
-	return 0;
-}
-
 static const struct option_row options[] = {
 	{ OPTION_PARSED, "group-by", "LIST",
 	  "rows by any of reason,stack,place,dev,flow,netns (default reason,dev,stack)",
@@ -123,10 +98,9 @@ static const struct option_row options[] = {
 	  OPT_RODATA(drop_stacks, cfg_sizes) },
 	{ OPTION_FLAG, "all", NULL, "show frees that are known to be no loss too",
 	  "disable-normal-filter", OPT_RODATA(drop_stacks, cfg_all) },
-	{ OPTION_FLAG_PARSED, "no-stack", NULL, "rows without stacks", "no-stack-trace",
-	  .parse = no_stack_parse },
-	{ OPTION_PARSED, "max-entries", "N", "room for N rows in the kernel's table (default 16384)",
-	  .parse = max_entries_parse },
+	{ OPTION_FLAG, "no-stack", NULL, "rows without stacks", "no-stack-trace", OPT_STATE(struct state, no_stack) },
+	{ OPTION_U32, "max-entries", "N", "room for N rows in the kernel's table (default 16384)",
+	  OPT_STATE(struct state, max_entries), .min = 16, .max = 1 << 20 },
 	{ OPTION_END },
 };
 

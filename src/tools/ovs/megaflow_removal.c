@@ -7,7 +7,7 @@
 /* with more flows than its limit, ovs-vswitchd takes this for max-idle (ofproto-dpif-upcall.c, revalidate()) */
 #define LIMIT_IDLE_NS 100000000ULL
 /* and with so many times the limit, it removes flows without asking when they were used */
-#define LIMIT_EMERGENCY 2
+#define LIMIT_EMERGENCY 2ULL
 
 void counters_read(const struct command *command, struct counters *counters)
 {

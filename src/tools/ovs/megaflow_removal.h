@@ -8,7 +8,7 @@
 /** Settings of ovs-vswitchd, as the user says they are. */
 struct removal_rules {
 	uint64_t max_idle_ns; /* other_config:max-idle */
-	uint64_t flow_limit; /* other_config:flow-limit */
+	uint32_t flow_limit; /* other_config:flow-limit */
 };
 
 /** Counters of a flow at its end, as far as the kernel said them. */

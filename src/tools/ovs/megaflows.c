@@ -38,38 +38,15 @@ struct state {
 	uint64_t flows, changed, removed;
 };
 
-static int max_idle_parse(struct run *run, const char *value, char *why, size_t size)
-{
-	struct state *state = run->state;
-
-	if (!option_duration(value, 1000000000, &state->rules.max_idle_ns) && state->rules.max_idle_ns)
-		return 0;
-	snprintf(why, size, "not a time such as 500ms or 10s");
-	return -EINVAL;
-}
-
-static int flow_limit_parse(struct run *run, const char *value, char *why, size_t size)
-{
-	struct state *state = run->state;
-	char *end;
-
-	errno = 0;
-	state->rules.flow_limit = strtoull(value, &end, 10);
-	if (*value >= '1' && *value <= '9' && !*end && !errno && state->rules.flow_limit <= UINT32_MAX)
-		return 0;
-	snprintf(why, size, "not a number of flows from 1 to %u", UINT32_MAX);
-	return -EINVAL;
-}
-
 static const struct option_row options[] = {
 	{ OPTION_FLAG, "raw", NULL,
 	  "with --json: the bytes of key, mask and actions too, as ovs-vswitchd sent them, in hex", OPT_STATE(struct state, raw) },
-	{ OPTION_PARSED, "max-idle", "TIME",
+	{ OPTION_DURATION, "max-idle", "TIME",
 	  "ovs-vswitchd's other_config:max-idle, where it is not 10 s: unused for so long, a flow is removed as idle",
-	  .parse = max_idle_parse },
-	{ OPTION_PARSED, "flow-limit", "N",
+	  OPT_STATE(struct state, rules.max_idle_ns), .min = 1, .max = 366 * 86400 * 1000000000ULL },
+	{ OPTION_U32, "flow-limit", "N",
 	  "ovs-vswitchd's other_config:flow-limit, where it is not 200000: with more flows, those unused for 0.1 s go",
-	  .parse = flow_limit_parse },
+	  OPT_STATE(struct state, rules.flow_limit), .min = 1, .max = UINT32_MAX },
 	{ OPTION_END },
 };
 

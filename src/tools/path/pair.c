@@ -62,11 +62,7 @@ static const struct option_row options[] = {
 	{ OPTION_PARSED, "gap", "TIME", "also how many gaps are TIME or longer; bare number: ms", .parse = gap_parse },
 	PATH_HIST_OPTION,
 	PATH_EACH_OPTIONS(threshold_parse),
-	{ OPTION_PARSED, "timeout", "TIME",
-	  "a packet that is longer on its way is given up (default 5s)",
-	  .parse = path_timeout_parse },
-	{ OPTION_PARSED, "in-flight", "N", "room for N packets at once (default 65536)",
-	  .parse = path_in_flight_parse },
+	PATH_LIMIT_OPTIONS("a packet that is longer on its way is given up (default 5s)"),
 	{ OPTION_END },
 };
 

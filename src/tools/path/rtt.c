@@ -19,10 +19,7 @@ static const struct option_row options[] = {
 	  .parse = path_vm_parse },
 	PATH_HIST_OPTION,
 	PATH_EACH_OPTIONS(path_threshold_parse),
-	{ OPTION_PARSED, "timeout", "TIME", "a request without a reply is given up (default 5s)",
-	  .parse = path_timeout_parse },
-	{ OPTION_PARSED, "in-flight", "N", "room for N packets at once (default 65536)",
-	  .parse = path_in_flight_parse },
+	PATH_LIMIT_OPTIONS("a request without a reply is given up (default 5s)"),
 	{ OPTION_END },
 };
 
