@@ -19,6 +19,21 @@
 /* set by core/object.c before load, so the verifier sees constants and removes what this kernel cannot do */
 const volatile struct sonde_facts facts = {};
 
+/**
+ * BELOW: index (a __u64 variable) is below end from here on, else the program goes on at the label beyond. In
+ * assembler because the compiler compares one copy of a number and uses another, of which the verifier then knows
+ * nothing. The good way is the one that falls through: the verifier walks it first, and does not walk a loop's body
+ * again for a number that is a special case of it.
+ */
+#define BELOW(index, end, beyond)                                                                  \
+	asm volatile goto("if %[i] >= %[e] goto %l[" #beyond "]" : [i] "+r"(index) : [e] "ri"(end) : : beyond)
+
+/**
+ * A condition whose true side is laid out first, however seldom it is so: the verifier walks that side first, and
+ * where it knows less of the numbers there, it need not walk what follows again for the other side.
+ */
+#define WALKED_FIRST(condition) __builtin_expect(!!(condition), 1)
+
 char LICENSE[] SEC("license") = "GPL";
 
 #endif

@@ -31,11 +31,11 @@ __noinline int path_bucket_of_long(__u64 ns)
 /* hist_index() by table where packets are quick: a third of its cost */
 static __always_inline __u32 path_bucket_of(__u64 ns)
 {
-	if (ns < PATH_FINE)
-		return path_buckets_fine[ns];
-	if (ns < PATH_COARSE * PATH_COARSE_STEP)
+	if (WALKED_FIRST(ns >= PATH_COARSE * PATH_COARSE_STEP))
+		return path_bucket_of_long(ns);
+	if (WALKED_FIRST(ns >= PATH_FINE))
 		return path_buckets_coarse[ns / PATH_COARSE_STEP];
-	return path_bucket_of_long(ns);
+	return path_buckets_fine[ns];
 }
 
 /*
@@ -46,14 +46,13 @@ static __always_inline __u32 path_bucket_of(__u64 ns)
 static __always_inline void path_max(volatile __u64 *max, volatile __u64 *second, __u64 value)
 {
 	*max = value;
-	if (value > *second)
+	if (!WALKED_FIRST(value <= *second))
 		*second = value;
 }
 
 /*
- * The bound is in assembler because the compiler compares one copy of a number and uses another, of which
- * the verifier then knows nothing. The cells end where the map's element ends. How many values there are
- * user space sums up from the buckets; the word for it holds a maximum, see path_max().
+ * The cells end where the map's element ends. How many values there are user space sums up from the buckets; the
+ * word for it holds a maximum, see path_max().
  */
 static __always_inline void path_add(struct path_cpu *here, __u64 cell, __u64 ns)
 {
@@ -61,14 +60,15 @@ static __always_inline void path_add(struct path_cpu *here, __u64 cell, __u64 ns
 	struct sonde_hist *hist;
 	__u64 bucket;
 
-	asm volatile("if %[cell] < %[end] goto +1\n\t%[cell] = 0" : [cell] "+r"(cell) : [end] "r"(end));
+	BELOW(cell, end, none);
 	hist = &here->cells[cell];
 	__sync_fetch_and_add(&hist->sum, ns);
-	if (ns > hist->max)
+	if (!WALKED_FIRST(ns <= hist->max))
 		path_max(&hist->max, &hist->count, ns);
 	bucket = path_bucket_of(ns);
-	asm volatile("if %[bucket] < %[end] goto +1\n\t%[bucket] = 0" : [bucket] "+r"(bucket) : [end] "i"(HIST_BUCKETS));
+	BELOW(bucket, HIST_BUCKETS, none);
 	__sync_fetch_and_add(&hist->buckets[bucket], 1);
+none:;
 }
 
 #endif

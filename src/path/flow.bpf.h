@@ -141,8 +141,7 @@ __noinline int flow_count(__u32 index, __u32 fate)
 		here = bpf_get_smp_processor_id() & (PATH_FLOW_MAXIMA / 2 - 1);
 		if (took > row->max[here])
 			path_max(&row->max[here], &row->max[here + PATH_FLOW_MAXIMA / 2], took);
-		/* as in path_add() */
-		asm volatile("if %[at] < %[end] goto +1\n\t%[at] = 0" : [at] "+r"(at) : [end] "i"(PATH_FLOW_BUCKETS));
+		BELOW(at, PATH_FLOW_BUCKETS, none);
 		__sync_fetch_and_add(&row->buckets[at], 1);
 	} else if (fate < FATE_MAX) {
 		__sync_fetch_and_add(&row->not_ended, 1);
@@ -154,9 +153,10 @@ __noinline int flow_count(__u32 index, __u32 fate)
 		if (i >= hops)
 			break;
 		cell = flight->mark[i].cell;
-		asm volatile("if %[cell] < %[end] goto +1\n\t%[cell] = 0" : [cell] "+r"(cell) : [end] "i"(PATH_CELLS));
+		BELOW(cell, PATH_CELLS, none);
 		__sync_fetch_and_add(&row->cells[cell], flight->at[i] - flight->at[i - 1]);
 	}
+none:
 	return 0;
 }
 

@@ -37,7 +37,8 @@ __noinline int flight_count(__u32 index, __u32 fate)
 	if (cfg_flows)
 		flow_count(index, fate);
 	hops = cfg_details ? 0 : flight->hops;
-	upcall = flight->upcalled ? path_upcall_cells : 0;
+	/* once if upcalled is not 0; by no branch, for which the verifier would walk the loop twice */
+	upcall = (flight->upcalled + 255U) / 256 * path_upcall_cells;
 	for (__u32 i = 1; i < PATH_HOPS; i++) {
 		if (i >= hops)
 			break;

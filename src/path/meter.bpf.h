@@ -42,10 +42,11 @@ static __always_inline void meter_qdisc(enum sonde_access access, struct sk_buff
 
 static __always_inline void meter_queue(__u64 *queues, __u64 queue)
 {
-	/* as in path_add(); the last counts all above */
-	asm volatile("if %[queue] < %[end] goto +1\n\t%[queue] = %[last]"
-		     : [queue] "+r"(queue) : [end] "i"(PATH_QUEUES), [last] "i"(PATH_QUEUES - 1));
+	BELOW(queue, PATH_QUEUES, beyond);
 	__sync_fetch_and_add(&queues[queue], 1);
+	return;
+beyond: /* the last counts all above */
+	__sync_fetch_and_add(&queues[PATH_QUEUES - 1], 1);
 }
 
 static __always_inline int meter_count(enum sonde_access access, struct sk_buff *skb, struct path_flight *flight,
@@ -58,8 +59,7 @@ static __always_inline int meter_count(enum sonde_access access, struct sk_buff 
 
 	if (!here)
 		return 0;
-	/* as in path_add() */
-	asm volatile("if %[stage] < %[end] goto +1\n\t%[stage] = 0" : [stage] "+r"(stage) : [end] "i"(STAGE_MAX));
+	BELOW(stage, STAGE_MAX, none);
 	meter = &here->stage[stage];
 	__sync_fetch_and_add(&meter->packets, 1);
 	__sync_fetch_and_add(&meter->bytes, SONDE_READ(access, skb, len));
@@ -76,6 +76,7 @@ static __always_inline int meter_count(enum sonde_access access, struct sk_buff 
 	/* what is received has the number of its queue and one, or 0 if the driver does not say */
 	if (begins && queue && (stage == STAGE_nic || stage == STAGE_receive))
 		meter_queue(here->rx_queues, queue - 1);
+none:
 	return 0;
 }
 
@@ -87,14 +88,14 @@ static __noinline int meter_bare(struct path_flight *flight, __u64 stage, bool p
 
 	if (!here)
 		return 0;
-	/* as in path_add() */
-	asm volatile("if %[stage] < %[end] goto +1\n\t%[stage] = 0" : [stage] "+r"(stage) : [end] "i"(STAGE_MAX));
+	BELOW(stage, STAGE_MAX, none);
 	__sync_fetch_and_add(&here->stage[stage].packets, 1);
 	if (past)
 		return 0;
 	if (flight->cpu != cpu)
 		__sync_fetch_and_add(&here->stage[stage].cpu_changes, 1);
 	flight->cpu = cpu;
+none:
 	return 0;
 }
 

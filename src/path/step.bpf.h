@@ -247,10 +247,10 @@ static __always_inline int stage_fast(void *ctx, struct sk_buff *skb, __u32 wher
 	seen = flight->seen;
 	at = flight->hops;
 	if (!(flags & FLAG_fast) || flight->skb != (__u64)skb ||
-	    (stage == STAGE_actions && seen & 1U << STAGE_actions) || at >= PATH_HOPS)
+	    (stage == STAGE_actions && seen & 1U << STAGE_actions))
 		goto slow;
-	/* as in path_add() */
-	asm volatile("if %[from] < %[end] goto +1\n\t%[from] = 0" : [from] "+r"(from) : [end] "i"(STAGE_MAX));
+	BELOW(at, PATH_HOPS, slow);
+	BELOW(from, STAGE_MAX, slow);
 	cell = path_edges[stage][from];
 	if (cell == CELL_none) {
 		if (where & PATH_IF_EDGE)
@@ -261,7 +261,6 @@ static __always_inline int stage_fast(void *ctx, struct sk_buff *skb, __u32 wher
 	flight->seen = seen | 1U << stage;
 	flight->last = now;
 	flight->stage = stage;
-	asm volatile("%[at] &= %[end]" : [at] "+r"(at) : [end] "i"(PATH_HOPS - 1));
 	flight->at[at] = now;
 	flight->mark[at].stage = stage;
 	flight->mark[at].cell = cell;

@@ -51,11 +51,11 @@ static __always_inline void trace_hop(struct path_trace *trace, __u64 at, enum s
 {
 	struct net_device *dev = skb ? sonde_dev(access, skb) : NULL;
 
-	/* as in path_add() */
-	asm volatile("if %[at] < %[end] goto +1\n\t%[at] = 0" : [at] "+r"(at) : [end] "i"(PATH_HOPS));
+	BELOW(at, PATH_HOPS, none);
 	trace->ifindex[at] = dev ? SONDE_READ(access, dev, ifindex) : 0;
 	trace->pid[at] = bpf_get_current_pid_tgid();
 	trace->cpu[at] = bpf_get_smp_processor_id();
+none:;
 }
 
 /*
@@ -76,8 +76,7 @@ static __always_inline void flight_hop(struct path_flight *flight, __u32 index, 
 			at = 1;
 		}
 	}
-	/* as in path_add() */
-	asm volatile("if %[at] < %[end] goto +1\n\t%[at] = 0" : [at] "+r"(at) : [end] "i"(PATH_HOPS));
+	BELOW(at, PATH_HOPS, none);
 	flight->at[at] = now;
 	flight->mark[at].stage = stage;
 	flight->mark[at].cell = cell;
@@ -90,6 +89,7 @@ static __always_inline void flight_hop(struct path_flight *flight, __u32 index, 
 		if (trace)
 			trace_hop(trace, at, access, skb);
 	}
+none:;
 }
 
 /* how a packet's way ended */
@@ -177,12 +177,12 @@ static __noinline int flight_is_slow(struct path_flight *flight)
 		if (i >= hops)
 			break;
 		from = flight->mark[i - 1].stage;
-		/* as in path_add() */
-		asm volatile("if %[from] < %[end] goto +1\n\t%[from] = 0" : [from] "+r"(from) : [end] "i"(STAGE_MAX));
+		BELOW(from, STAGE_MAX, none);
 		limit = cfg_stage_threshold[from];
 		if (limit && flight->at[i] - flight->at[i - 1] >= limit)
 			return 1;
 	}
+none:
 	return 0;
 }
 

@@ -180,12 +180,7 @@ static __always_inline struct ovs_step *step_new(struct walk *walk, __u8 kind, _
 	__u64 index = steps->count, now = bpf_ktime_get_ns();
 
 	walk->last = now;
-	if (index >= OVS_STEPS) {
-		steps->lost++;
-		return NULL;
-	}
-	/* the compiler compares one copy of a number and uses another, of which the verifier then knows nothing */
-	asm volatile("if %[index] < %[end] goto +1\n\t%[index] = 0" : [index] "+r"(index) : [end] "i"(OVS_STEPS));
+	BELOW(index, OVS_STEPS, full);
 	steps->count = index + 1;
 	step = &steps->step[index];
 	step->at = now - walk->event.at;
@@ -194,6 +189,9 @@ static __always_inline struct ovs_step *step_new(struct walk *walk, __u8 kind, _
 	step->action = 0;
 	step->length = 0;
 	return step;
+full:
+	steps->lost++;
+	return NULL;
 }
 
 /* headers of a packet that is gone: as the datapath has read them */
@@ -354,13 +352,14 @@ static __always_inline bool is_output_going_on(const struct walk *walk, __u64 st
 {
 	__u64 last = walk->event.more.count - 1;
 
-	if (last >= OVS_STEPS || stack >= walk->stack || walk->stack - stack > NESTED_STACK)
+	if (stack >= walk->stack || walk->stack - stack > NESTED_STACK)
 		return false;
-	/* as in step_new() */
-	asm volatile("if %[last] < %[end] goto +1\n\t%[last] = 0" : [last] "+r"(last) : [end] "i"(OVS_STEPS));
+	BELOW(last, OVS_STEPS, none);
 	return walk->event.more.step[last].kind == STEP_action &&
 	       walk->event.more.step[last].action == OVS_ACTION_ATTR_OUTPUT &&
 	       !(walk->event.more.step[last].flags & STEP_LAST);
+none:
+	return false;
 }
 
 /* the walk goes on with this lookup, has not begun, or another packet begins it */
@@ -543,8 +542,9 @@ static __noinline int action_note(struct walk *walk, __u64 skb, __u64 address, _
 	}
 	if (length > STEP_BYTES)
 		length = STEP_BYTES;
-	asm volatile("if %[length] <= %[end] goto +1\n\t%[length] = 0" : [length] "+r"(length) : [end] "i"(STEP_BYTES));
+	BELOW(length, STEP_BYTES + 1, none);
 	bpf_probe_read_kernel(step->value, length, (void *)(address + sizeof(header)));
+none:
 	return header.length;
 }
 
@@ -607,18 +607,17 @@ static __always_inline int upcall_begins(void *ctx, const __u64 *args, enum sond
 	struct walk *walk = walking ? walk_here() : NULL;
 	struct dp_upcall_info *info = (void *)args[3];
 	struct ovs_step *step;
+	bool step_was_miss = false;
 	__u64 last;
-	bool step_was_miss;
 
 	if (!walk || !walk->open)
 		return 0;
 	if (!walk->skb && !(access == SONDE_DIRECT ? packet_direct(walk, skb) : packet_probe(walk, skb)))
 		return 0;
 	last = walk->event.more.count - 1;
-	if (last >= OVS_STEPS)
-		last = 0;
-	asm volatile("if %[last] < %[end] goto +1\n\t%[last] = 0" : [last] "+r"(last) : [end] "i"(OVS_STEPS));
+	BELOW(last, OVS_STEPS, no_step);
 	step_was_miss = walk->event.more.step[last].kind == STEP_miss;
+no_step:
 	walk->event.more.upcalls++;
 	walk->counts[WALK_upcalls]++;
 	step = step_new(walk, STEP_upcall, args[1] == walk->skb ? 0 : STEP_COPY);
