@@ -31,11 +31,16 @@ __noinline int path_bucket_of_long(__u64 ns)
 /* hist_index() by table where packets are quick: a third of its cost */
 static __always_inline __u32 path_bucket_of(__u64 ns)
 {
-	if (WALKED_FIRST(ns >= PATH_COARSE * PATH_COARSE_STEP))
-		return path_bucket_of_long(ns);
-	if (WALKED_FIRST(ns >= PATH_FINE))
-		return path_buckets_coarse[ns / PATH_COARSE_STEP];
-	return path_buckets_fine[ns];
+	__u64 fine = ns, coarse;
+
+	BELOW(fine, PATH_FINE, not_fine);
+	return path_buckets_fine[fine];
+not_fine:
+	coarse = ns / PATH_COARSE_STEP;
+	BELOW(coarse, PATH_COARSE, long_time);
+	return path_buckets_coarse[coarse];
+long_time:
+	return path_bucket_of_long(ns);
 }
 
 /*

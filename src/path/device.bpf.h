@@ -92,6 +92,15 @@ static __always_inline int at_xmit(void *ctx, const __u64 *args, enum sonde_acce
 
 #define BULK_MAX 16	/* packets of one dequeue that are looked at; the others have no such stage */
 
+/*
+ * A further packet of a bulk. By number, as flight_count(), or it is verified as often as a bulk is long. Nothing
+ * is sent from here: no path ends at this stage.
+ */
+__noinline int dequeue_more(__u64 address)
+{
+	return stage_do(NULL, SONDE_PROBE, (struct sk_buff *)address, STAGE_dequeue | PATH_IF_EDGE);
+}
+
 /* qdisc_dequeue(qdisc, txq, packets, skb): skb is NULL when there was none; the others of a bulk hang on it */
 static __always_inline int at_dequeue(void *ctx, const __u64 *args, enum sonde_access access)
 {
@@ -107,7 +116,7 @@ static __always_inline int at_dequeue(void *ctx, const __u64 *args, enum sonde_a
 		skb = SONDE_READ(SONDE_PROBE, skb, next);
 		if (!skb)
 			break;
-		stage_dequeue(ctx, SONDE_PROBE, skb);
+		dequeue_more(sonde_address_of(skb));
 	}
 	return 0;
 }

@@ -31,8 +31,12 @@ __noinline int flight_count(__u32 index, __u32 fate)
 		if (!cfg_details)
 			path_add(here, flight->upcalled ? CELL_upcalled : CELL_total,
 				 flight->last - flight->first);
-	} else if (fate < FATE_MAX) {
-		__sync_fetch_and_add(&here->counts.fates[fate & (PATH_FATES - 1)], 1);
+	} else {
+		__u64 what = fate;
+
+		BELOW(what, FATE_MAX, goes_on);
+		__sync_fetch_and_add(&here->counts.fates[what], 1);
+goes_on:;
 	}
 	if (cfg_flows)
 		flow_count(index, fate);

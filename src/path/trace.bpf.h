@@ -181,8 +181,8 @@ static __noinline int flight_is_slow(struct path_flight *flight)
 		limit = cfg_stage_threshold[from];
 		if (limit && flight->at[i] - flight->at[i - 1] >= limit)
 			return 1;
+none:;
 	}
-none:
 	return 0;
 }
 
