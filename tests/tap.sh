@@ -20,11 +20,12 @@ skip() { # TITLE REASON
 	echo "ok $tap_count - $1 # SKIP $2"
 }
 
-note() { # TEXT: shown with the failure above it
-	local line
+note() { # TEXT: shown with the failure above it, the first of its lines
+	local line lines=0
 	while IFS= read -r line; do
-		echo "#   $line"
+		[ $((lines++)) -ge 40 ] || echo "#   $line"
 	done <<< "$1"
+	[ $lines -le 40 ] || echo "#   and $((lines - 40)) more lines"
 }
 
 is() { # TITLE SEEN WANTED [DIAGNOSIS]
