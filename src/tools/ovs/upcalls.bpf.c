@@ -69,6 +69,7 @@ struct thread {
 	__u32 cursor; /* of held: answers come in the order of messages, so the next one is from here on */
 	__u32 answering; /* it has answered since: what it receives next is another batch */
 	__u32 executing; /* one more than the index of the held one whose packet is in the kernel */
+	__u32 shown; /* of held: one more than the last that is not hidden; 0: there was none */
 	__u32 sockets[SOCKETS];
 	struct held held[HELD_MAX];
 };
@@ -596,7 +597,7 @@ static __noinline int thread_enter(__u32 id)
 	if (thread->id && !thread->held[(thread->next - 1) % HELD_MAX].answered)
 		loss_add(LOSS_threads);
 	thread->first = thread->next = thread->batch = thread->cursor = 0;
-	thread->answering = thread->executing = 0;
+	thread->answering = thread->executing = thread->shown = 0;
 	for (__u32 i = 0; i < SOCKETS; i++)
 		thread->sockets[i] = 0;
 	thread->id = id;
@@ -732,6 +733,7 @@ static __always_inline int message_received(void *ctx, const __u64 *args, enum s
 	}
 	if (kind == HIDDEN)
 		return 0;
+	thread->shown = thread->next;
 	if (!cfg_direct_keys)
 		held->message.key = message_key((struct sk_buff *)args[1], access);
 	message_done(&held->message, COUNT_RECEIVED, UPCALL_QUEUED, now - held->message.at);
@@ -747,6 +749,9 @@ static __always_inline __u32 held_find(struct thread *thread, __u64 number, bool
 	const __u32 number_held = thread->next - thread->first;
 	__u32 at = thread->cursor;
 
+	/* all are hidden: a filter that lets nothing through costs no search */
+	if (!thread->shown || thread->next - thread->shown >= number_held)
+		return HELD_MAX;
 	if (thread->next - at > number_held)
 		at = thread->first;
 	for (__u32 i = 0; i < HELD_MAX; i++) {
