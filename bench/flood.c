@@ -3,10 +3,11 @@
  * flood: sends UDP packets by count and says what one cost, by a clock that
  * counts instructions (lab/vm run --icount), in rounds until two agree.
  *
- * usage: flood [-b COMMAND] [-d NETNS] [-n PORTS] [-r PID] ADDRESS PORT PACKETS
+ * usage: flood [-b COMMAND] [-d NETNS] [-n FLOWS] [-r PID] ADDRESS PORT PACKETS
  *	-b COMMAND  run before each round
  *	-d NETNS  a socket there receives each packet before the next is sent
- *	-n PORTS  to so many ports in turn, from PORT on: each is a flow
+ *	-n FLOWS  each packet of the next of so many flows: to 40,000 ports from PORT on, and
+ *		  the same from further source ports
  *	-r PID    this process reads what the packets cause: it is stopped during
  *		  a round, and what it then needs to catch up is told apart
  *
@@ -31,10 +32,13 @@
 #define ROUNDS_MAX 16
 #define AGREE 0.001	/* two rounds agree if they differ by less than this part of them */
 #define PAYLOAD 64
+#define SOURCE 40000	/* port */
+#define PORTS 40000	/* that one source sends to */
+#define SOURCES 8
 
 static struct sockaddr_in target = { .sin_family = AF_INET };
-static long packets, ports;
-static int sender, receiver = -1;
+static long packets, flows;
+static int senders[SOURCES], receiver = -1;
 static pid_t reader;
 
 static int udp_socket(void)
@@ -43,6 +47,17 @@ static int udp_socket(void)
 
 	if (fd < 0)
 		err(1, "socket");
+	return fd;
+}
+
+/* from a port of its own, and the same in each run: it is part of a flow */
+static int sender_open(int port)
+{
+	const struct sockaddr_in own = { .sin_family = AF_INET, .sin_port = htons(port) };
+	int fd = udp_socket();
+
+	if (bind(fd, (const struct sockaddr *)&own, sizeof(own)))
+		err(1, "port %d", port);
 	return fd;
 }
 
@@ -79,10 +94,11 @@ static ssize_t packet_send(const void *payload, long number)
 {
 	struct sockaddr_in to = target;
 
-	if (!ports)
-		return send(sender, payload, PAYLOAD, 0);
-	to.sin_port = htons(ntohs(target.sin_port) + number % ports);
-	return sendto(sender, payload, PAYLOAD, 0, (struct sockaddr *)&to, sizeof(to));
+	if (!flows)
+		return send(senders[0], payload, PAYLOAD, 0);
+	number %= flows;
+	to.sin_port = htons(ntohs(target.sin_port) + number % PORTS);
+	return sendto(senders[number / PORTS], payload, PAYLOAD, 0, (struct sockaddr *)&to, sizeof(to));
 }
 
 static double round_run(void)
@@ -173,23 +189,21 @@ int main(int argc, char **argv)
 		else if (option == 'd')
 			netns = optarg;
 		else if (option == 'n')
-			ports = atol(optarg);
+			flows = atol(optarg);
 		else if (option == 'r')
 			reader = atoi(optarg);
 		else
 			return 2;
 	}
-	if (argc - optind != 3 || !inet_aton(argv[optind], &target.sin_addr))
-		errx(2, "usage: flood [-b COMMAND] [-d NETNS] [-n PORTS] [-r PID] ADDRESS PORT PACKETS");
+	if (argc - optind != 3 || flows < 0 || flows > SOURCES * PORTS || !inet_aton(argv[optind], &target.sin_addr))
+		errx(2, "usage: flood [-b COMMAND] [-d NETNS] [-n FLOWS] [-r PID] ADDRESS PORT PACKETS");
 	target.sin_port = htons(atoi(argv[optind + 1]));
 	packets = atol(argv[optind + 2]);
 	if (netns)
 		receiver = receiver_open(netns);
-	sender = udp_socket();
-	/* a port of its own, and the same in each run: it is part of a flow */
-	if (bind(sender, (struct sockaddr *)&(struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(40000) },
-		 sizeof(struct sockaddr_in)) ||
-	    (!ports && connect(sender, (struct sockaddr *)&target, sizeof(target))))
+	for (int i = 0; i <= flows / PORTS && i < SOURCES; i++)
+		senders[i] = sender_open(SOURCE + i);
+	if (!flows && connect(senders[0], (struct sockaddr *)&target, sizeof(target)))
 		err(1, "connect");
 
 	for (round = 0; round < ROUNDS_MAX; round++) {

@@ -54,8 +54,9 @@ traffic() { # KIND [-r PID]
 	miss)		flood -b "ovs-appctl revalidator/purge" -d peer -n 40000 10.0.0.2 20000 2000 ;;
 	# dropped behind the veth
 	flows_1)	flood -n 1 10.0.0.2 20000 "$packets" ;;
-	flows_4000)	flood -n 4000 10.0.0.2 20000 "$packets" ;;
-	flows_40000)	flood -n 40000 10.0.0.2 20000 "$packets" ;;
+	# each of them once in a round
+	flows_4000)	flood -n 4000 10.0.0.2 20000 4000 ;;
+	flows_100000)	flood -n 100000 10.0.0.2 20000 100000 ;;
 	deliver)	flood -d bench "${@:2}" 10.77.0.2 7002 "$packets" ;;
 	esac 2> $work/flood.err
 }
@@ -246,8 +247,10 @@ paths() {
 		--threshold 10s "${match[@]}"
 	base base_flows flows_1
 	path path_flows_1 flows_1 ended=sent host-tx vp0 "${match[@]}"
-	path path_flows_40000 flows_40000 ended=sent host-tx vp0 "${match[@]}"
 	path path_top_1 flows_1 ended=sent host-tx vp0 "${match[@]}" --top 20
+	base base_flows_100000 flows_100000
+	path path_flows_100000 flows_100000 ended=sent host-tx vp0 "${match[@]}"
+	base base_flows_4000 flows_4000
 	path path_top_4000 flows_4000 ended=sent host-tx vp0 "${match[@]}" --top 20
 	base base_rx ovs_rx
 	path path_rx ovs_rx ended=sent host-rx vp0 --dst-ip 10.0.0.1 --protocol udp
