@@ -28,12 +28,6 @@ const volatile struct sonde_facts facts = {};
 #define BELOW(index, end, beyond)                                                                  \
 	asm volatile goto("if %[i] >= %[e] goto %l[" #beyond "]" : [i] "+r"(index) : [e] "ri"(end) : : beyond)
 
-/**
- * A condition whose true side is laid out first, however seldom it is so: the verifier walks that side first, and
- * where it knows less of the numbers there, it need not walk what follows again for the other side.
- */
-#define WALKED_FIRST(condition) __builtin_expect(!!(condition), 1)
-
 char LICENSE[] SEC("license") = "GPL";
 
 #endif

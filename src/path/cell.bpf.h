@@ -51,7 +51,7 @@ long_time:
 static __always_inline void path_max(volatile __u64 *max, volatile __u64 *second, __u64 value)
 {
 	*max = value;
-	if (!WALKED_FIRST(value <= *second))
+	if (value > *second)
 		*second = value;
 }
 
@@ -68,7 +68,7 @@ static __always_inline void path_add(struct path_cpu *here, __u64 cell, __u64 ns
 	BELOW(cell, end, none);
 	hist = &here->cells[cell];
 	__sync_fetch_and_add(&hist->sum, ns);
-	if (!WALKED_FIRST(ns <= hist->max))
+	if (ns > hist->max)
 		path_max(&hist->max, &hist->count, ns);
 	bucket = path_bucket_of(ns);
 	BELOW(bucket, HIST_BUCKETS, none);
