@@ -45,6 +45,15 @@ static __always_inline __u32 flight_set(__u64 key)
 	return key * 0x9e3779b97f4a7c15ULL >> 40 & path_set_mask;
 }
 
+/* by a number that the verifier no longer knows: else it walks all that follows once more for each way */
+static __always_inline void flight_take(struct path_slot *slot, __u32 set, __u32 way)
+{
+	way = sonde_forget(way) & (PATH_WAYS - 1);
+	slot->key = &slot->bucket->key[way];
+	slot->flight = &slot->bucket->flight[way];
+	slot->index = set * PATH_WAYS + way;
+}
+
 /* the way of a key in its bucket: false if it is in none */
 static __always_inline bool flight_way(struct path_slot *slot, __u32 set, __u64 key)
 {
@@ -53,9 +62,7 @@ static __always_inline bool flight_way(struct path_slot *slot, __u32 set, __u64 
 #pragma GCC unroll 4
 	for (__u32 way = 0; way < PATH_WAYS; way++) {
 		if (bucket->key[way] == key) {
-			slot->key = &bucket->key[way];
-			slot->flight = &bucket->flight[way];
-			slot->index = set * PATH_WAYS + way;
+			flight_take(slot, set, way);
 			return true;
 		}
 	}

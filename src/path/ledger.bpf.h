@@ -89,10 +89,7 @@ static __always_inline bool flight_claim(struct path_slot *slot, __u64 key)
 	}
 	if (first == ~0ULL)
 		return false;
-	oldest &= PATH_WAYS - 1;
-	slot->key = &bucket->key[oldest];
-	slot->flight = &bucket->flight[oldest];
-	slot->index = set * PATH_WAYS + oldest;
+	flight_take(slot, set, oldest);
 	/* it may have ended on another CPU since */
 	if (*slot->key > PATH_TAKEN)
 		flight_end(slot, FATE_evicted);

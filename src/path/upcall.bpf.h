@@ -41,9 +41,7 @@ static __always_inline bool flight_find_look(struct path_slot *slot, const struc
 		if (bucket->key[way] != key || flight->payload != identity->length ||
 		    flight->skb != identity->payload)
 			continue;
-		slot->key = &bucket->key[way];
-		slot->flight = flight;
-		slot->index = set * PATH_WAYS + way;
+		flight_take(slot, set, way);
 		return true;
 	}
 	return false;
