@@ -675,6 +675,8 @@ static __noinline int packet_descend(struct packet_place *place, struct packet_t
 		struct wire_eth eth;
 	} wire;
 
+	/* the verifier forgets what is returned: to it, who is told that there is none may read this, too */
+	*tunnel = (struct packet_tunnel){ .kind = SONDE_NO_TUNNEL };
 	if (!packet_find_l4(&place->cursor, place->l3, place->type, &l4) ||
 	    l4.protocol != PACKET_UDP ||
 	    packet_load(&l4.cursor, l4.offset, &wire.udp, sizeof(wire.udp)))
