@@ -49,7 +49,7 @@ nap 2
 for name in all old probes; do
 	is "$misses misses are $misses lives: ${tool_args[$name]}" \
 		"$(near $name "$(records $name event 'select(.packet.udp.dst_port == 7900) | .result' | sort | uniq -c |
-			awk '{ print $1, $2 }')" "$misses ok" 5)" "$misses ok"
+			awk '{ print $1, $2 }')" "$misses ok")" "$misses ok"
 	is "each has its upcall, and its packet was sent on: ${tool_args[$name]}" \
 		"$(records $name event 'select(.packet.udp.dst_port == 7900) | "\(.upcall) \(.executed) \(.dev) \(.comm | sub("[0-9]+"; "")) \(.latency_ns > .put_ns and .executed_ns >= .latency_ns)"' | sort -u)" \
 		"true true vp0 handler true"
