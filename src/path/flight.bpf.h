@@ -45,7 +45,7 @@ static __always_inline __u32 flight_set(__u64 key)
 	return key * 0x9e3779b97f4a7c15ULL >> 40 & path_set_mask;
 }
 
-/* by a number that the verifier no longer knows: else it walks all that follows once more for each way */
+/* way: modulo PATH_WAYS; by a number that the verifier no longer knows: else it walks all that follows once more for each way */
 static __always_inline void flight_take(struct path_slot *slot, __u32 set, __u32 way)
 {
 	way = sonde_forget(way) & (PATH_WAYS - 1);
@@ -80,14 +80,12 @@ static __always_inline bool flight_find(struct path_slot *slot, __u64 key)
 /* the way with this number */
 static __always_inline bool flight_at(struct path_slot *slot, __u32 index)
 {
-	__u32 set = index / PATH_WAYS, way = index & (PATH_WAYS - 1);
+	__u32 set = index / PATH_WAYS;
 
 	slot->bucket = bpf_map_lookup_elem(&buckets, &set);
 	if (!slot->bucket)
 		return false;
-	slot->key = &slot->bucket->key[way];
-	slot->flight = &slot->bucket->flight[way];
-	slot->index = index;
+	flight_take(slot, set, index);
 	return true;
 }
 
