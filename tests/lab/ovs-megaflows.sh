@@ -100,7 +100,7 @@ of add-flow br-int 'priority=200,in_port=vp0,udp,tp_dst=7904,actions=drop'
 of add-flow br-int 'priority=200,in_port=vp0,udp,tp_dst=7903,actions=move:NXM_OF_UDP_SRC[]->NXM_NX_REG0[0..15]'
 flows_delete
 # flows that are never used are as old as they are, by its clock, too
-tool_start stopped ovs megaflows --dst-port 7901,7902,7903,7904 --max-idle 103s --flow-limit 30
+tool_start stopped ovs megaflows --dst-port 7901,7902,7903 --max-idle 103s --flow-limit 30
 ovs_stop
 frame 7901 --count 3
 head -c 1000 /dev/zero | in_ns peer socat -u - UDP4-SENDTO:10.0.0.1:7902,setsockopt-int=17:103:100
@@ -151,29 +151,27 @@ ovs-dpctl add-if dp9 d9
 # the tool reads under emulation: what of it is in no record is counted.
 flood() {
 	local resident lost grown
+	tool_start flood ovs megaflows --dst-port 7904
 	ovs_stop
-	resident=$(resident stopped)
+	resident=$(resident flood)
 	lost=$(lookups_lost system@ovs-system)
 	labgen udp --netns peer --dst 10.0.0.1 --dport 7904 --count 5000 --rate 2000 --spread --sport 20000 --size 1400 > "$work/flood.sent"
 	lost=$(($(lookups_lost system@ovs-system) - lost))
 	ovs_go
 	dpflow dp9 1 20000+500 dec_ttl 1
 	nap 2
-	grown=$(($(resident stopped) - resident))
+	grown=$(($(resident flood) - resident))
 	is "5000 misses and 500 tasks: memory does not grow by more than 6 MB" "$((grown < 6144))" 1 "$grown kB"
 	tools_end
-	is "nothing but records is lost" "$(tool_number stopped '.lost | del(.missed, .events) | tojson')" "{}"
+	is "nothing but records is lost" "$(tool_number flood '.lost | del(.missed, .events) | tojson')" "{}"
 	[ "$lost" -gt 0 ] && ok "sockets overflow" || not_ok "sockets overflow" "$(< "$work/flood.sent")"
-	is "lost upcalls are those that the datapath counts" "$(tool_number stopped .lost_upcalls)" "$lost"
-	is "and what became of the upcalls adds up" "$(tool_number stopped '
+	is "lost upcalls are those that the datapath counts" "$(tool_number flood .lost_upcalls)" "$lost"
+	is "and what became of the upcalls adds up" "$(tool_number flood '
 		.upcalls - .flows - .shared - .only_executed - .lost_upcalls - .unanswered - .waiting - .forgotten_upcalls')" 0 \
-		"$(grep "^{\"type\":\"total\"" "$work/stopped.json")"
+		"$(grep "^{\"type\":\"total\"" "$work/flood.json")"
 }
-if [ "$LAB_KERNEL" = 6.1 ]; then
-	flood
-else
-	tools_stop
-fi
+tools_stop
+[ "$LAB_KERNEL" != 6.1 ] || flood
 
 # ---- text as ovs-dpctl prints it ----
 
@@ -424,6 +422,7 @@ flows_delete
 tool_begin text ovs megaflows --raw --max-idle 600s
 tool_begin tagged ovs megaflows --netns /proc/self/ns/net --type ipv4 --dev vp0 --vlan 102
 tool_begin elsewhere ovs megaflows --netns peer
+tool_begin ping ovs megaflows --protocol icmp --src-ip 10.0.0.9
 tools_ready
 traffic
 nap 1
@@ -482,7 +481,9 @@ wait_for 20 records_are text event 3
 nap 1
 compare text "with sFlow" 3
 grep -qF 'sFlow(' "$work/dump" && ok "among them: sFlow(" || not_ok "among them: sFlow(" "$(cat "$work/dump")"
-is "a filter for other packets shows none of this" "$(records elsewhere event 1 | wc -l)" 0
+for name in elsewhere ping; do
+	is "a filter for other packets shows none of this: ${tool_args[$name]}" "$(records $name event 1 | wc -l)" 0
+done
 tools_stop
 
 # ovs-vswitchd goes and comes again
