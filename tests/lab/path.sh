@@ -178,6 +178,11 @@ one_by_one() {
 		"$(near tx "$(total tx '"\(.begun) \(.ended)"')" "$out $out")" "$out $out"
 	expect_reached tx host-tx "$out" port_out ovs actions qdisc driver
 	expect_sums tx host-tx
+	# what all packets pass, by probes that are never skipped
+	is "host-tx: in a stage those that had an upcall are apart" "$(jq -rs '
+		map(select(.scope == "total")) | (map(select(.way == "upcall"))[0].count) as $packets |
+		map(select(.from == "out") | .with_upcall.count == $packets) | tojson' "$work/tx.json")" '[true]' \
+		"$(jq -c 'select(.scope == "total" and (.way or .from)) | [.way, .from, .to, .count, .with_upcall.count]' "$work/tx.json")"
 	is "host-tx: the qdisc of nic0 saw what nic0 sent" "$(since qdisc)" "$(since nic0_tx)"
 
 	# what it received; what it forwarded began there, and went another way
