@@ -8,17 +8,14 @@
 #include <unistd.h>
 
 #include "core/kbtf.h"
+#include "core/names.h"
 
 #define VMLINUX_BTF "/sys/kernel/btf/vmlinux"
 
 static struct btf *vmlinux;
 
-/*
- * Types of vmlinux by name: open addressing, 0 where a slot is free. A start asks for dozens of names, and libbpf
- * goes through all of some 130,000 types for each.
- */
-static uint32_t *names;
-static uint32_t name_slots; /* a power of two */
+/* types of vmlinux: a start asks for dozens of names, and libbpf goes through all of some 130,000 types for each */
+static struct names names;
 
 /* modules whose types were asked for; types NULL: it has none */
 static struct module {
@@ -26,15 +23,6 @@ static struct module {
 	struct btf *types;
 } *modules;
 static unsigned int module_count;
-
-static uint32_t name_hash(const char *name)
-{
-	uint32_t hash = 2166136261U;
-
-	while (*name)
-		hash = (hash ^ (unsigned char)*name++) * 16777619U;
-	return hash;
-}
 
 /* the kinds that are ever asked for */
 static bool kind_wanted(uint32_t kind)
@@ -46,24 +34,15 @@ static bool kind_wanted(uint32_t kind)
 static int names_index(void)
 {
 	const uint32_t types = btf__type_cnt(vmlinux);
+	int err = names_make(&names, types);
 
-	for (name_slots = 1024; name_slots < 2 * types; name_slots *= 2)
-		;
-	names = calloc(name_slots, sizeof(*names));
-	if (!names)
-		return -ENOMEM;
-	for (uint32_t id = 1; id < types; id++) {
+	for (uint32_t id = 1; !err && id < types; id++) {
 		const struct btf_type *type = btf__type_by_id(vmlinux, id);
-		uint32_t slot;
 
-		if (!kind_wanted(btf_kind(type)))
-			continue;
-		slot = name_hash(btf__name_by_offset(vmlinux, type->name_off));
-		while (names[slot &= name_slots - 1])
-			slot++;
-		names[slot] = id;
+		if (kind_wanted(btf_kind(type)))
+			names_add(&names, btf__name_by_offset(vmlinux, type->name_off), id);
 	}
-	return 0;
+	return err;
 }
 
 static bool type_is(const struct btf *types, uint32_t id, const char *name, uint32_t kind)
@@ -75,12 +54,11 @@ static bool type_is(const struct btf *types, uint32_t id, const char *name, uint
 
 static int vmlinux_find(const char *name, uint32_t kind)
 {
-	uint32_t slot = name_hash(name);
+	uint32_t id, slot;
 
-	while (names[slot &= name_slots - 1]) {
-		if (type_is(vmlinux, names[slot], name, kind))
-			return names[slot];
-		slot++;
+	for (id = names_first(&names, name, &slot); id; id = names_next(&names, &slot)) {
+		if (type_is(vmlinux, id, name, kind))
+			return id;
 	}
 	return -ENOENT;
 }
@@ -108,8 +86,7 @@ void kbtf_close(void)
 	free(modules);
 	modules = NULL;
 	module_count = 0;
-	free(names);
-	names = NULL;
+	names_free(&names);
 	btf__free(vmlinux);
 	vmlinux = NULL;
 }

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* ksym.c: kernel text symbols; one sorted table of addresses and offsets into one block of names. */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/ksym.h"
+#include "core/names.h"
 
 struct entry {
 	uint64_t address;
-	uint32_t name; /* offset into names */
+	uint32_t name; /* offset into block */
 	uint16_t module; /* index into modules, 0: vmlinux */
 };
 
@@ -19,8 +22,9 @@ struct entry {
 static struct entry *entries;
 static uint32_t *order; /* of entries, by address */
 static size_t entry_count, entry_room;
-static char *names;
-static size_t names_size, names_room;
+static char *block; /* the names, each with its end */
+static size_t block_size, block_room;
+static struct names by_name; /* of place in entries, from 1; made when the first is asked for */
 static char (*modules)[64];
 static unsigned int module_count;
 static bool loaded;
@@ -64,53 +68,93 @@ static bool entry_add(uint64_t address, const char *name, const char *module)
 		entries = more;
 		entry_room = room;
 	}
-	if (names_size + length > names_room) {
-		size_t room = names_room ? names_room * 3 / 2 : 1 << 20;
-		void *more = realloc(names, room);
+	if (block_size + length > block_room) {
+		size_t room = block_room ? block_room * 3 / 2 : 1 << 20;
+		void *more = realloc(block, room);
 
 		if (!more)
 			return false;
-		names = more;
-		names_room = room;
+		block = more;
+		block_room = room;
 	}
-	memcpy(names + names_size, name, length);
+	memcpy(block + block_size, name, length);
 	entries[entry_count++] = (struct entry){
 		.address = address,
-		.name = names_size,
+		.name = block_size,
 		.module = module ? module_index(module) : 0,
 	};
-	names_size += length;
+	block_size += length;
 	return true;
+}
+
+/* "ffffffffc0a01230 t ovs_vport_send\t[openvswitch]"; plain code, since there are 200,000 of them */
+static bool line_add(char *line)
+{
+	uint64_t address = 0;
+	char *module;
+
+	for (; *line && *line != ' '; line++)
+		address = address << 4 | (*line <= '9' ? *line - '0' : *line - 'a' + 10);
+	if (!address || strlen(line) < 4 || !strchr("tTwW", line[1]))
+		return true;
+	line += 3;
+	module = strchr(line, '\t');
+	if (module) {
+		*module = '\0';
+		module += 2;
+		module[strcspn(module, "]")] = '\0';
+	}
+	return entry_add(address, line, module);
+}
+
+static void lines_read(int fd)
+{
+	char buffer[16384];
+	size_t kept = 0;
+	ssize_t n;
+
+	while ((n = read(fd, buffer + kept, sizeof(buffer) - kept)) > 0) {
+		char *line = buffer, *end;
+
+		kept += n;
+		while ((end = memchr(line, '\n', buffer + kept - line))) {
+			*end = '\0';
+			if (!line_add(line))
+				return;
+			line = end + 1;
+		}
+		kept = buffer + kept - line;
+		memmove(buffer, line, kept);
+	}
+}
+
+/* The kernel's own come in order, and modules lie behind them on x86: then only the modules' are sorted. */
+static size_t order_sorted(void)
+{
+	size_t sorted = 0;
+
+	while (sorted < entry_count && (!sorted || entries[sorted - 1].address <= entries[sorted].address))
+		sorted++;
+	for (size_t i = sorted; i < entry_count; i++) {
+		if (entries[i].address < entries[sorted - 1].address)
+			return 0;
+	}
+	return sorted;
 }
 
 static void load(void)
 {
-	FILE *file;
-	char line[512];
+	size_t sorted;
+	int fd;
 
 	if (loaded)
 		return;
 	loaded = true;
-	file = fopen("/proc/kallsyms", "re");
-	if (!file)
+	fd = open("/proc/kallsyms", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
 		return;
-	while (fgets(line, sizeof(line), file)) {
-		char *type, *name, *module, *end;
-		uint64_t address = strtoull(line, &type, 16);
-
-		if (!address || type[0] != ' ' || !strchr("tTwW", type[1]))
-			continue;
-		name = type + 3;
-		end = name + strcspn(name, "\t\n");
-		module = *end == '\t' ? end + 2 : NULL;
-		*end = 0;
-		if (module) {
-			module[strcspn(module, "]\n")] = 0;
-		}
-		if (!entry_add(address, name, module))
-			break;
-	}
-	fclose(file);
+	lines_read(fd);
+	close(fd);
 	order = malloc(entry_count * sizeof(*order));
 	if (!order) {
 		entry_count = 0;
@@ -118,20 +162,22 @@ static void load(void)
 	}
 	for (size_t i = 0; i < entry_count; i++)
 		order[i] = i;
-	qsort(order, entry_count, sizeof(*order), order_compare);
+	sorted = order_sorted();
+	qsort(order + sorted, entry_count - sorted, sizeof(*order), order_compare);
 }
 
 void ksym_close(void)
 {
 	free(entries);
 	free(order);
-	free(names);
+	free(block);
 	free(modules);
+	names_free(&by_name);
 	entries = NULL;
 	order = NULL;
-	names = NULL;
+	block = NULL;
 	modules = NULL;
-	entry_count = entry_room = names_size = names_room = module_count = 0;
+	entry_count = entry_room = block_size = block_room = module_count = 0;
 	loaded = false;
 }
 
@@ -146,7 +192,7 @@ static void symbol_fill(size_t i, struct ksym *symbol)
 {
 	const struct entry *entry = &entries[order[i]];
 
-	symbol->name = names + entry->name;
+	symbol->name = block + entry->name;
 	symbol->module = entry->module ? modules[entry->module - 1] : NULL;
 	symbol->address = entry->address;
 	symbol->size = EDGE_SIZE;
@@ -194,13 +240,29 @@ bool ksym_find(uint64_t address, struct ksym *symbol)
 	return address - symbol->address < symbol->size;
 }
 
+static bool name_table(void)
+{
+	if (by_name.slots)
+		return true;
+	if (names_make(&by_name, entry_count))
+		return false;
+	for (size_t i = 0; i < entry_count; i++)
+		names_add(&by_name, block + entries[i].name, i + 1);
+	return true;
+}
+
 bool ksym_lookup(const char *name, struct ksym *symbol)
 {
 	size_t found = SIZE_MAX;
+	uint32_t number, slot;
 
 	load();
-	for (size_t i = 0; i < entry_count; i++) {
-		if (strcmp(names + entries[i].name, name))
+	if (!name_table())
+		return false;
+	for (number = names_first(&by_name, name, &slot); number; number = names_next(&by_name, &slot)) {
+		const size_t i = number - 1;
+
+		if (strcmp(block + entries[i].name, name))
 			continue;
 		if (found == SIZE_MAX || !entries[i].module)
 			found = i;
@@ -210,7 +272,7 @@ bool ksym_lookup(const char *name, struct ksym *symbol)
 	if (found == SIZE_MAX)
 		return false;
 	symbol_fill(order_upper(entries[found].address) - 1, symbol);
-	symbol->name = names + entries[found].name;
+	symbol->name = block + entries[found].name;
 	return true;
 }
 
