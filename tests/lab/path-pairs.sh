@@ -329,7 +329,8 @@ pieces_case() {
 	nap 0.3
 	tc qdisc replace dev vp0 root handle 77: netem loss 15%
 	labgen tcp --dst 10.0.0.2 --dport 7103 --count 4 --size 8000 --rate 0 > "$work/tcp"
-	nap 0.5
+	# an acknowledgement that is lost brings a FIN again, and that another acknowledgement
+	wait_for 60 tcp_has_ended
 	read -r tc_sent tc_dropped <<< "$(tc -s -j qdisc show dev vp0 |
 		jq -r '.[0] | "\(.packets) \(.drops)"')"
 	tc qdisc del dev vp0 root
