@@ -93,9 +93,9 @@ bool attach_has_fentry(void)
 	if (ftrace_is_off())
 		return false;
 	/* a function that every kernel has and that runs rarely */
-	id = kbtf_find(NULL, "do_init_module", BTF_KIND_FUNC, NULL);
+	id = kbtf_attach_function(NULL, "do_init_module");
 	if (id < 0)
-		id = kbtf_find(NULL, "kernel_halt", BTF_KIND_FUNC, NULL);
+		id = kbtf_attach_function(NULL, "kernel_halt");
 	if (id < 0)
 		return false;
 	opts.attach_btf_id = id;
@@ -183,8 +183,8 @@ bool attach_possible(const struct attach_kind *kind, const char *target, struct 
 
 	*where = (struct attach_where){};
 	if (!strcmp(kind_name, "tp") || !strcmp(kind_name, "rt")) {
-		where->type = kbtf_find_tracepoint(target, NULL, where->module);
-		if (where->type > 0)
+		where->type = kbtf_attach_tracepoint(target, where->module);
+		if (where->type > 0 || (kind_name[0] == 'r' && kbtf_has_tracepoint(target)))
 			return true;
 		*why = "this kernel has no such tracepoint";
 		return false;
@@ -200,7 +200,7 @@ bool attach_possible(const struct attach_kind *kind, const char *target, struct 
 		*why = "this kernel has no kprobes";
 		return attach_has_kprobe();
 	}
-	where->type = kbtf_find(symbol.module, target, BTF_KIND_FUNC, NULL);
+	where->type = kbtf_attach_function(symbol.module, target);
 	if (symbol.module)
 		snprintf(where->module, sizeof(where->module), "%s", symbol.module);
 	if (where->type < 0) {

@@ -12,10 +12,14 @@
 
 #define VMLINUX_BTF "/sys/kernel/btf/vmlinux"
 
-static struct btf *vmlinux;
+/* a start asks for dozens of names, and libbpf goes through all of some 130,000 types for each */
+struct types {
+	struct btf *all;
+	struct names names;
+};
 
-/* types of vmlinux: a start asks for dozens of names, and libbpf goes through all of some 130,000 types for each */
-static struct names names;
+/* the running kernel's, by whose numbers programs are attached, and those of --btf, which describe it */
+static struct types own, given;
 
 /* modules whose types were asked for; types NULL: it has none */
 static struct module {
@@ -31,16 +35,16 @@ static bool kind_wanted(uint32_t kind)
 	       kind == BTF_KIND_ENUM;
 }
 
-static int names_index(void)
+static int names_index(struct types *types)
 {
-	const uint32_t types = btf__type_cnt(vmlinux);
-	int err = names_make(&names, types);
+	const uint32_t count = btf__type_cnt(types->all);
+	int err = names_make(&types->names, count);
 
-	for (uint32_t id = 1; !err && id < types; id++) {
-		const struct btf_type *type = btf__type_by_id(vmlinux, id);
+	for (uint32_t id = 1; !err && id < count; id++) {
+		const struct btf_type *type = btf__type_by_id(types->all, id);
 
 		if (kind_wanted(btf_kind(type)))
-			names_add(&names, btf__name_by_offset(vmlinux, type->name_off), id);
+			names_add(&types->names, btf__name_by_offset(types->all, type->name_off), id);
 	}
 	return err;
 }
@@ -52,31 +56,50 @@ static bool type_is(const struct btf *types, uint32_t id, const char *name, uint
 	return btf_kind(type) == kind && !strcmp(btf__name_by_offset(types, type->name_off), name);
 }
 
-static int vmlinux_find(const char *name, uint32_t kind)
+static int types_find(const struct types *types, const char *name, uint32_t kind)
 {
 	uint32_t id, slot;
 
-	for (id = names_first(&names, name, &slot); id; id = names_next(&names, &slot)) {
-		if (type_is(vmlinux, id, name, kind))
+	if (!types->all)
+		return -ENOENT;
+	for (id = names_first(&types->names, name, &slot); id; id = names_next(&types->names, &slot)) {
+		if (type_is(types->all, id, name, kind))
 			return id;
 	}
 	return -ENOENT;
 }
 
+static int types_read(struct types *types, const char *path)
+{
+	int err;
+
+	types->all = btf__parse(path, NULL);
+	if (!types->all)
+		return -errno;
+	err = names_index(types);
+	if (err)
+		kbtf_close();
+	return err;
+}
+
 int kbtf_open(const char *path)
 {
-	if (vmlinux)
+	int err = 0;
+
+	if (kbtf_is_open())
 		return 0;
-	if (!path && access(VMLINUX_BTF, R_OK))
-		return -ENOENT;
-	vmlinux = btf__parse(path ? path : VMLINUX_BTF, NULL);
-	if (!vmlinux)
-		return -errno;
-	if (names_index()) {
-		kbtf_close();
-		return -ENOMEM;
-	}
-	return 0;
+	if (path)
+		err = types_read(&given, path);
+	if (!err && !access(VMLINUX_BTF, R_OK))
+		err = types_read(&own, VMLINUX_BTF);
+	return err || kbtf_is_open() ? err : -ENOENT;
+}
+
+static void types_free(struct types *types)
+{
+	names_free(&types->names);
+	btf__free(types->all);
+	types->all = NULL;
 }
 
 void kbtf_close(void)
@@ -86,14 +109,13 @@ void kbtf_close(void)
 	free(modules);
 	modules = NULL;
 	module_count = 0;
-	names_free(&names);
-	btf__free(vmlinux);
-	vmlinux = NULL;
+	types_free(&given);
+	types_free(&own);
 }
 
 bool kbtf_is_open(void)
 {
-	return vmlinux != NULL;
+	return own.all || given.all;
 }
 
 static struct btf *module_types(const char *name)
@@ -112,56 +134,83 @@ static struct btf *module_types(const char *name)
 	more = &modules[module_count++];
 	snprintf(more->name, sizeof(more->name), "%s", name);
 	snprintf(path, sizeof(path), "/sys/kernel/btf/%s", name);
-	more->types = btf__parse_split(path, vmlinux);
+	more->types = own.all ? btf__parse_split(path, own.all) : NULL;
 	return more->types;
 }
 
 /* a module's own types come after all of vmlinux's */
 static int module_find(const struct btf *types, const char *name, uint32_t kind)
 {
-	for (uint32_t id = btf__type_cnt(vmlinux); id < btf__type_cnt(types); id++) {
+	for (uint32_t id = btf__type_cnt(own.all); types && id < btf__type_cnt(types); id++) {
 		if (type_is(types, id, name, kind))
 			return id;
 	}
 	return -ENOENT;
 }
 
+/* those of --btf may have a module's beside vmlinux's */
+static int given_find(const char *name, uint32_t kind, const struct btf **types)
+{
+	if (types)
+		*types = given.all;
+	return types_find(&given, name, kind);
+}
+
+int kbtf_attach_function(const char *module, const char *name)
+{
+	return module ? module_find(module_types(module), name, BTF_KIND_FUNC) : types_find(&own, name, BTF_KIND_FUNC);
+}
+
 int kbtf_find(const char *module, const char *name, uint32_t kind, const struct btf **types)
 {
 	const struct btf *where;
-	int id;
+	int id = given_find(name, kind, types);
 
-	if (!vmlinux)
-		return -ENOENT;
-	where = module ? module_types(module) : vmlinux;
-	if (!where)
-		return -ENOENT;
-	id = module ? module_find(where, name, kind) : vmlinux_find(name, kind);
+	if (id > 0)
+		return id;
+	where = module ? module_types(module) : own.all;
 	if (types)
 		*types = where;
+	return module ? module_find(where, name, kind) : types_find(&own, name, kind);
+}
+
+/* of the running kernel: in vmlinux and then in each loaded module */
+static int own_find_anywhere(const char *name, uint32_t kind, const struct btf **types, char module[KBTF_MODULE_NAME])
+{
+	int id = types_find(&own, name, kind);
+	struct dirent *entry;
+	DIR *folder;
+
+	if (types)
+		*types = own.all;
+	*module = '\0';
+	if (id > 0 || !own.all)
+		return id;
+	folder = opendir("/sys/kernel/btf");
+	while (folder && id < 0 && (entry = readdir(folder))) {
+		const struct btf *where;
+
+		if (*entry->d_name == '.' || !strcmp(entry->d_name, "vmlinux"))
+			continue;
+		where = module_types(entry->d_name);
+		id = module_find(where, name, kind);
+		if (id < 0)
+			continue;
+		if (types)
+			*types = where;
+		snprintf(module, KBTF_MODULE_NAME, "%.*s", KBTF_MODULE_NAME - 1, entry->d_name);
+	}
+	if (folder)
+		closedir(folder);
 	return id;
 }
 
 int kbtf_find_anywhere(const char *name, uint32_t kind, const struct btf **types, char module[KBTF_MODULE_NAME])
 {
-	int id = kbtf_find(NULL, name, kind, types);
-	struct dirent *entry;
-	DIR *folder;
+	int id = given_find(name, kind, types);
 
 	*module = '\0';
-	if (id > 0 || !vmlinux)
-		return id;
-	folder = opendir("/sys/kernel/btf");
-	while (folder && id < 0 && (entry = readdir(folder))) {
-		if (*entry->d_name == '.' || !strcmp(entry->d_name, "vmlinux"))
-			continue;
-		id = kbtf_find(entry->d_name, name, kind, types);
-		if (id > 0)
-			snprintf(module, KBTF_MODULE_NAME, "%.*s", KBTF_MODULE_NAME - 1, entry->d_name);
-	}
-	if (folder)
-		closedir(folder);
-	return id;
+	return id > 0 ? id : own_find_anywhere(name, kind, types, module);
 }
 
 bool kbtf_knows(const char *name)
@@ -172,20 +221,33 @@ bool kbtf_knows(const char *name)
 	       kbtf_find_anywhere(name, BTF_KIND_VAR, NULL, module) > 0;
 }
 
-int kbtf_find_tracepoint(const char *name, const struct btf **types, char module[KBTF_MODULE_NAME])
+/* the typedef that a BTF-typed tracepoint is attached by */
+static const char *tracepoint_typedef(const char *name, char text[128])
 {
-	char typedef_name[128];
+	snprintf(text, 128, "btf_trace_%s", name);
+	return text;
+}
 
-	snprintf(typedef_name, sizeof(typedef_name), "btf_trace_%s", name);
-	return kbtf_find_anywhere(typedef_name, BTF_KIND_TYPEDEF, types, module);
+int kbtf_attach_tracepoint(const char *name, char module[KBTF_MODULE_NAME])
+{
+	char text[128];
+
+	return own_find_anywhere(tracepoint_typedef(name, text), BTF_KIND_TYPEDEF, NULL, module);
+}
+
+bool kbtf_has_tracepoint(const char *name)
+{
+	char text[128], module[KBTF_MODULE_NAME];
+
+	return kbtf_find_anywhere(tracepoint_typedef(name, text), BTF_KIND_TYPEDEF, NULL, module) > 0;
 }
 
 int kbtf_tracepoint_args(const char *name)
 {
-	char module[KBTF_MODULE_NAME];
+	char text[128], module[KBTF_MODULE_NAME];
 	const struct btf_type *type;
 	const struct btf *types;
-	int id = kbtf_find_tracepoint(name, &types, module);
+	int id = kbtf_find_anywhere(tracepoint_typedef(name, text), BTF_KIND_TYPEDEF, &types, module);
 
 	if (id < 0)
 		return id;

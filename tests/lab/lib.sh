@@ -27,12 +27,14 @@ wait_for() { # SECONDS COMMAND...: until the command succeeds; false if it does 
 	done
 }
 
-# busybox is static: a dynamic program takes four times as long to start under emulation
-for applet in cat cut grep head mkdir paste rm sed sort tail tr uniq wc; do
+# busybox is static: a dynamic program takes four times as long to start under emulation. Its awk has no %d for what does
+# not fit into 32 bits: %.0f.
+for applet in awk cat cut grep head mkdir paste rm sed sort tail tr uniq wc; do
 	eval "$applet() { busybox $applet \"\$@\"; }"
 done
-# jq 1.6 compiles all definitions of its own at each start, which takes 0.2 s under emulation
-jq() { gojq "$@"; }
+# jq 1.6 compiles all definitions of its own at each start, which takes 0.2 s under emulation; the threads and the
+# collector of gojq take as long as its work
+jq() { GOMAXPROCS=1 GOGC=off gojq "$@"; }
 
 # ---- netsonde in the background ----
 
@@ -266,7 +268,7 @@ judge_briefly() { # NAME EXPECTATIONS: one test line for all
 # Holds the sentences of a tool's lines to a list MARK|REGEX, and says which lines have another, or none.
 judge_meanings() { # NAME LIST
 	is "each line says in words what happened: ${tool_args[$1]}" "$(awk -F'|' '
-		NR == FNR { words[$1] = $2; next }
+		NR == FNR { words[$1] = substr($0, length($1) + 2); next }
 		$8 !~ ($2 in words ? words[$2] : "[a-z]") { print $2 "|" $3 "|" $4 "|" $8 }' \
 		<(grep . <<< "$2") "$work/$1.lines" | sort -u | head -n 8)" ""
 }

@@ -134,7 +134,7 @@ netem_verdict() {
 # application saw beside it.
 summary_stage() { # NAME TITLE STAGE N NS
 	local most
-	most=$(awk '{ sum += $5 - $2 } END { printf "%d", sum }' "$work/journeys")
+	most=$(awk '{ sum += $5 - $2 } END { printf "%.0f", sum }' "$work/journeys")
 	is "$2: the summary has it in its stage" \
 		"$(jq -rs --arg from "$3" --argjson n "$4" --argjson ns "$5" --argjson most "$most" '
 		map(select(.type == "stage" and .scope == "total")) |

@@ -337,7 +337,7 @@ hold_verdict() {
 	expect_waited "$title" "$rx_sport" 20 20 "$hold_ns" "$hold_go_us" "$hold_out_us"
 	# one ping was sent meanwhile; its way to the guest is part of its round trip
 	rtt_us=$(sed -n 's/.* time=\([0-9.]*\) ms/\1/p' "$work/ping.waiting" |
-		awk '{ printf "%d", $1 * 1000 }')
+		awk '{ printf "%.0f", $1 * 1000 }')
 	is "$title: a ping took no less, and no more than ping says" "$(awk -F'|' -v from="$kicks_us" \
 		-v ns="$hold_ns" -v most="${rtt_us:-0}" '
 		$1 == "ping" && $2 / 1000 >= from && !done {
