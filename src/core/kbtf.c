@@ -90,6 +90,11 @@ int kbtf_open(const char *path)
 		return 0;
 	if (path)
 		err = types_read(&given, path);
+	/* what this kernel's own types hold must not make up for a file of something else */
+	if (path && !err && types_find(&given, "btf_trace_kfree_skb", BTF_KIND_TYPEDEF) < 0) {
+		kbtf_close();
+		err = -ENODATA;
+	}
 	if (!err && !access(VMLINUX_BTF, R_OK))
 		err = types_read(&own, VMLINUX_BTF);
 	return err || kbtf_is_open() ? err : -ENOENT;

@@ -4,6 +4,7 @@
 #define NETSONDE_CORE_KBTF_H
 
 #include <bpf/btf.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -14,13 +15,13 @@
 /**
  * kbtf_open: the running kernel's types, where it has any, and those of path (--btf; NULL: none), which describe it and
  * may hold its modules' too; what both have is taken from path.
- * Returns 0, -ENOENT if there are none at all, or another -errno.
+ * Returns 0, -ENOENT if there are none at all, -ENODATA if path has no kernel's, or another -errno.
  */
 int kbtf_open(const char *path);
 /** What an error of kbtf_open() means; libbpf's own errors begin at 4000. */
 static inline const char *kbtf_error(int err)
 {
-	return err < -4000 ? "no BTF in it" : strerror(-err);
+	return err < -4000 ? "no BTF in it" : err == -ENODATA ? "not the types of a kernel" : strerror(-err);
 }
 /** kbtf_close: frees what was read; some 15 MB, twice that with --btf. */
 void kbtf_close(void);

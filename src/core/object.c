@@ -384,7 +384,8 @@ int object_load(struct run *run)
 			"the kernel refuses BPF programs that read kernel memory: lockdown or a security "
 			"module forbids them (see /sys/kernel/security/lockdown)");
 	else
-		run_error(run, "the kernel refused the programs: %s: %.*s", strerror(-err),
+		run_error(run, "the kernel refused the programs%s: %s: %.*s",
+			  run->btf_path ? " (are the types of --btf those of this kernel?)" : "", strerror(-err),
 			  (int)strcspn(libbpf_last, "\n"), libbpf_last);
 	return err;
 }

@@ -11,26 +11,42 @@
 #define VMLINUX "/sys/kernel/btf/vmlinux"
 #define FUNCTION "kernel_halt"
 
-/* the kernel's types behind one more, and a function that it has not, in a file */
-static void shifted_write(char *path)
+static void types_write(const struct btf *types, char *path)
 {
-	struct btf *all = btf__new_empty(), *kernel = btf__parse(VMLINUX, NULL);
 	const void *data;
 	uint32_t size;
 	FILE *file;
 	int fd;
+
+	data = btf__raw_data(types, &size);
+	fd = mkstemp(path);
+	assert_true(fd >= 0);
+	file = fdopen(fd, "w");
+	assert_int_equal(fwrite(data, 1, size, file), size);
+	fclose(file);
+}
+
+/* types that are no kernel's */
+static void other_write(char *path)
+{
+	struct btf *other = btf__new_empty();
+
+	assert_true(btf__add_int(other, "int", 4, BTF_INT_SIGNED) > 0);
+	types_write(other, path);
+	btf__free(other);
+}
+
+/* the kernel's types behind one more, and a function that it has not, in a file */
+static void shifted_write(char *path)
+{
+	struct btf *all = btf__new_empty(), *kernel = btf__parse(VMLINUX, NULL);
 
 	assert_non_null(kernel);
 	assert_true(btf__add_int(all, "one_more", 4, 0) > 0);
 	assert_true(btf__add_func_proto(all, 0) > 0);
 	assert_true(btf__add_func(all, "netsonde_of_a_module", BTF_FUNC_STATIC, 2) > 0);
 	assert_true(btf__add_btf(all, kernel) > 0);
-	data = btf__raw_data(all, &size);
-	fd = mkstemp(path);
-	assert_true(fd >= 0);
-	file = fdopen(fd, "w");
-	assert_int_equal(fwrite(data, 1, size, file), size);
-	fclose(file);
+	types_write(all, path);
 	btf__free(all);
 	btf__free(kernel);
 }
@@ -69,7 +85,13 @@ static void programs_are_attached_by_the_kernels_own_numbers(void **state)
 
 static void what_has_no_types_is_refused(void **state)
 {
+	char path[] = "/tmp/core_kbtf.XXXXXX";
+
 	(void)state;
+	other_write(path);
+	assert_int_equal(kbtf_open(path), -ENODATA);
+	assert_false(kbtf_is_open());
+	unlink(path);
 	assert_true(kbtf_open("/dev/null") < 0);
 	assert_false(kbtf_is_open());
 	assert_int_equal(kbtf_open("/nowhere"), -ENOENT);
