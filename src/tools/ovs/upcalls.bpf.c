@@ -68,6 +68,7 @@ struct thread {
 	__u32 batch; /* of held: the first that it received since it last slept or answered */
 	__u32 cursor; /* of held: answers come in the order of messages, so the next one is from here on */
 	__u32 answering; /* it has answered since: what it receives next is another batch */
+	__u32 slept; /* it had only slept before its batch: that may be the rest of one, after a lock it waited for */
 	__u32 executing; /* one more than the index of the held one whose packet is in the kernel */
 	__u32 shown; /* of held: one more than the last that is not hidden; 0: there was none */
 	__u32 sockets[SOCKETS];
@@ -597,7 +598,7 @@ static __noinline int thread_enter(__u32 id)
 	if (thread->id && !thread->held[(thread->next - 1) % HELD_MAX].answered)
 		loss_add(LOSS_threads);
 	thread->first = thread->next = thread->batch = thread->cursor = 0;
-	thread->answering = thread->executing = thread->shown = 0;
+	thread->answering = thread->slept = thread->executing = thread->shown = 0;
 	for (__u32 i = 0; i < SOCKETS; i++)
 		thread->sockets[i] = 0;
 	thread->id = id;
@@ -629,13 +630,15 @@ static __noinline int reader_enter(__u32 socket)
 	return 0;
 }
 
-/* a thread that has answered, or slept, is at its next batch: what it has not answered before it never will */
+/* a thread that has answered is at its next batch, and one that has slept as a rule: what it has not answered before it
+ * never will */
 static __always_inline void thread_receives(struct thread *thread, __u64 now)
 {
 	const __u64 switches = switches_here();
 
 	if (thread->answering || thread->switches != switches) {
 		thread->batch = thread->cursor = thread->next;
+		thread->slept = !thread->answering;
 		thread->answering = 0;
 		thread->switches = switches;
 	}
@@ -854,7 +857,7 @@ static __always_inline int packet_returns(void *ctx, const __u64 *args, enum son
 		return 0;
 	thread->executing = 0;
 	/* the only one of its batch needs no look */
-	if (held_is_last(thread, thread->batch))
+	if (!thread->slept && held_is_last(thread, thread->batch))
 		index = thread->batch % HELD_MAX;
 	else
 		index = held_by_look(thread, (struct genl_info *)args[1], access);
