@@ -3,10 +3,8 @@
  * flood: sends UDP packets by count and says what one cost, by a clock that
  * counts instructions (lab/vm run --icount), in rounds until two agree.
  *
- * usage: flood [-b COMMAND] [-c CPUS] [-d NETNS] [-n FLOWS] [-r PID] ADDRESS PORT PACKETS
+ * usage: flood [-b COMMAND] [-d NETNS] [-n FLOWS] [-r PID] ADDRESS PORT PACKETS
  *	-b COMMAND  run before each round
- *	-c CPUS   so many processes, each on a CPU of its own, send PACKETS each, one flow to
- *		  each; the clock counts the instructions of all CPUs
  *	-d NETNS  a socket there receives each packet before the next is sent
  *	-n FLOWS  each packet of the next of so many flows: to 40,000 ports from PORT on, and
  *		  the same from further source ports
@@ -39,7 +37,7 @@
 #define SOURCES 8
 
 static struct sockaddr_in target = { .sin_family = AF_INET };
-static long packets, flows, cpus = 1;
+static long packets, flows;
 static int senders[SOURCES], receiver = -1;
 static pid_t reader;
 
@@ -103,9 +101,10 @@ static ssize_t packet_send(const void *payload, long number)
 	return sendto(senders[number / PORTS], payload, PAYLOAD, 0, (struct sockaddr *)&to, sizeof(to));
 }
 
-static void packets_send(void)
+static double round_run(void)
 {
 	char payload[PAYLOAD] = "";
+	uint64_t start = now();
 
 	for (long i = 0; i < packets; i++) {
 		if (packet_send(payload, i) != PAYLOAD)
@@ -113,47 +112,7 @@ static void packets_send(void)
 		if (receiver >= 0 && recv(receiver, payload, sizeof(payload), 0) != sizeof(payload))
 			err(1, "recv");
 	}
-}
-
-static void cpu_use(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		err(1, "CPU %d", cpu);
-}
-
-/* all but this process's part: on CPU 1 and on */
-static void others_start(void)
-{
-	for (long cpu = 1; cpu < cpus; cpu++) {
-		const pid_t pid = fork();
-
-		if (pid < 0)
-			err(1, "fork");
-		if (pid)
-			continue;
-		cpu_use(cpu);
-		target.sin_port = htons(ntohs(target.sin_port) + cpu);
-		packets_send();
-		_exit(0);
-	}
-}
-
-static double round_run(void)
-{
-	uint64_t start = now();
-	int status;
-
-	others_start();
-	packets_send();
-	while (wait(&status) > 0) {
-		if (status)
-			errx(1, "one of the senders failed");
-	}
-	return (double)(now() - start) / (packets * cpus);
+	return (double)(now() - start) / packets;
 }
 
 /* time that the reader has had on the CPU */
@@ -224,11 +183,9 @@ int main(int argc, char **argv)
 	double last = 0, cost = 0, reading = 0;
 	int option, round;
 
-	while ((option = getopt(argc, argv, "b:c:d:n:r:")) > 0) {
+	while ((option = getopt(argc, argv, "b:d:n:r:")) > 0) {
 		if (option == 'b')
 			before = optarg;
-		else if (option == 'c')
-			cpus = atol(optarg);
 		else if (option == 'd')
 			netns = optarg;
 		else if (option == 'n')
@@ -238,13 +195,10 @@ int main(int argc, char **argv)
 		else
 			return 2;
 	}
-	if (argc - optind != 3 || cpus < 1 || (cpus > 1 && (netns || reader || flows != 1)) || flows < 0 ||
-	    flows > SOURCES * PORTS || !inet_aton(argv[optind], &target.sin_addr))
-		errx(2, "usage: flood [-b COMMAND] [-c CPUS] [-d NETNS] [-n FLOWS] [-r PID] ADDRESS PORT PACKETS");
+	if (argc - optind != 3 || flows < 0 || flows > SOURCES * PORTS || !inet_aton(argv[optind], &target.sin_addr))
+		errx(2, "usage: flood [-b COMMAND] [-d NETNS] [-n FLOWS] [-r PID] ADDRESS PORT PACKETS");
 	target.sin_port = htons(atoi(argv[optind + 1]));
 	packets = atol(argv[optind + 2]);
-	if (cpus > 1)
-		cpu_use(0);
 	if (netns)
 		receiver = receiver_open(netns);
 	for (int i = 0; i <= flows / PORTS && i < SOURCES; i++)
@@ -267,6 +221,6 @@ int main(int argc, char **argv)
 	}
 	if (round == ROUNDS_MAX)
 		errx(1, "no two of %d rounds agree", ROUNDS_MAX);
-	printf("%.0f %.0f %ld %d\n", (cost + last) / 2, reading, packets * cpus * (round + 1), round + 1);
+	printf("%.0f %.0f %ld %d\n", (cost + last) / 2, reading, packets * (round + 1), round + 1);
 	return 0;
 }

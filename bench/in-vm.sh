@@ -54,7 +54,6 @@ traffic() { # KIND [-r PID]
 	miss)		flood -b "ovs-appctl revalidator/purge" -d peer -n 40000 10.0.0.2 20000 2000 ;;
 	# dropped behind the veth
 	flows_1)	flood -n 1 10.0.0.2 20000 "$packets" ;;
-	cpus)		flood -c "$(nproc)" -n 1 10.0.0.2 20000 "$packets" ;;
 	# each of them once in a round
 	flows_4000)	flood -n 4000 10.0.0.2 20000 4000 ;;
 	flows_100000)	flood -n 100000 10.0.0.2 20000 100000 ;;
@@ -215,8 +214,10 @@ path() { # NAME TRAFFIC WHAT PATH DEVICE OPTIONS...
 	row "$1" "$2" "$3" netsonde path summary --json --interval 1d --path "$4" --phy-interface "$5" "${@:6}"
 }
 
-# what is sent to port 20000 and on ends in the peer
-paths_ready() {
+# What the paths cost on a host with Open vSwitch (bench/run boots one for this part): from IP output
+# through br-int to a veth, and the other way.
+paths() {
+	local match=(--dst-ip 10.0.0.2 --protocol udp)
 	ping -c 2 10.0.0.2 > $work/ping
 	ovs-vsctl set Open_vSwitch . other_config:max-idle=3600000
 	ip netns attach host $$
@@ -228,13 +229,6 @@ paths_ready() {
 			}
 		}
 	NFT
-}
-
-# What the paths cost on a host with Open vSwitch (bench/run boots one for this part): from IP output
-# through br-int to a veth, and the other way.
-paths() {
-	local match=(--dst-ip 10.0.0.2 --protocol udp)
-	paths_ready
 	base base_ovs ovs
 	row path_floor ovs none attach floor.bpf.o path_out path_queue path_xmit path_ovs path_actions \
 		path_consume path_drop
@@ -261,15 +255,6 @@ paths() {
 	base base_rx ovs_rx
 	path path_rx ovs_rx ended=sent host-rx vp0 --dst-ip 10.0.0.1 --protocol udp
 	path path_rx_socket ovs_rx ended=sent host-rx vp0 --dst-ip 10.0.0.1 --protocol udp --socket
-}
-
-# The same, from as many CPUs as there are at once
-cpus() {
-	local match=(--dst-ip 10.0.0.2 --protocol udp)
-	paths_ready
-	base "base_cpus_$(nproc)" cpus
-	path "path_cpus_$(nproc)" cpus ended=sent host-tx vp0 "${match[@]}"
-	path "path_cpus_top_$(nproc)" cpus ended=sent host-tx vp0 "${match[@]}" --top 20
 }
 
 # What the Open vSwitch tools cost a packet (a VM as for paths)
