@@ -71,15 +71,8 @@ static int types_find(const struct types *types, const char *name, uint32_t kind
 
 static int types_read(struct types *types, const char *path)
 {
-	int err;
-
 	types->all = btf__parse(path, NULL);
-	if (!types->all)
-		return -errno;
-	err = names_index(types);
-	if (err)
-		kbtf_close();
-	return err;
+	return types->all ? names_index(types) : -errno;
 }
 
 int kbtf_open(const char *path)
@@ -91,12 +84,12 @@ int kbtf_open(const char *path)
 	if (path)
 		err = types_read(&given, path);
 	/* what this kernel's own types hold must not make up for a file of something else */
-	if (path && !err && types_find(&given, "btf_trace_kfree_skb", BTF_KIND_TYPEDEF) < 0) {
-		kbtf_close();
+	if (path && !err && types_find(&given, "btf_trace_kfree_skb", BTF_KIND_TYPEDEF) < 0)
 		err = -ENODATA;
-	}
 	if (!err && !access(VMLINUX_BTF, R_OK))
 		err = types_read(&own, VMLINUX_BTF);
+	if (err)
+		kbtf_close();
 	return err || kbtf_is_open() ? err : -ENOENT;
 }
 
@@ -146,7 +139,9 @@ static struct btf *module_types(const char *name)
 /* a module's own types come after all of vmlinux's */
 static int module_find(const struct btf *types, const char *name, uint32_t kind)
 {
-	for (uint32_t id = btf__type_cnt(own.all); types && id < btf__type_cnt(types); id++) {
+	if (!types)
+		return -ENOENT;
+	for (uint32_t id = btf__type_cnt(own.all); id < btf__type_cnt(types); id++) {
 		if (type_is(types, id, name, kind))
 			return id;
 	}
@@ -161,49 +156,44 @@ static int given_find(const char *name, uint32_t kind, const struct btf **types)
 	return types_find(&given, name, kind);
 }
 
-int kbtf_attach_function(const char *module, const char *name)
+static int own_find(const char *module, const char *name, uint32_t kind, const struct btf **types)
 {
-	return module ? module_find(module_types(module), name, BTF_KIND_FUNC) : types_find(&own, name, BTF_KIND_FUNC);
-}
+	const struct btf *where = module ? module_types(module) : own.all;
 
-int kbtf_find(const char *module, const char *name, uint32_t kind, const struct btf **types)
-{
-	const struct btf *where;
-	int id = given_find(name, kind, types);
-
-	if (id > 0)
-		return id;
-	where = module ? module_types(module) : own.all;
 	if (types)
 		*types = where;
 	return module ? module_find(where, name, kind) : types_find(&own, name, kind);
 }
 
+int kbtf_attach_function(const char *module, const char *name)
+{
+	return own_find(module, name, BTF_KIND_FUNC, NULL);
+}
+
+int kbtf_find(const char *module, const char *name, uint32_t kind, const struct btf **types)
+{
+	int id = given_find(name, kind, types);
+
+	return id > 0 ? id : own_find(module, name, kind, types);
+}
+
 /* of the running kernel: in vmlinux and then in each loaded module */
 static int own_find_anywhere(const char *name, uint32_t kind, const struct btf **types, char module[KBTF_MODULE_NAME])
 {
-	int id = types_find(&own, name, kind);
+	int id = own_find(NULL, name, kind, types);
 	struct dirent *entry;
 	DIR *folder;
 
-	if (types)
-		*types = own.all;
 	*module = '\0';
 	if (id > 0 || !own.all)
 		return id;
 	folder = opendir("/sys/kernel/btf");
 	while (folder && id < 0 && (entry = readdir(folder))) {
-		const struct btf *where;
-
 		if (*entry->d_name == '.' || !strcmp(entry->d_name, "vmlinux"))
 			continue;
-		where = module_types(entry->d_name);
-		id = module_find(where, name, kind);
-		if (id < 0)
-			continue;
-		if (types)
-			*types = where;
-		snprintf(module, KBTF_MODULE_NAME, "%.*s", KBTF_MODULE_NAME - 1, entry->d_name);
+		id = own_find(entry->d_name, name, kind, types);
+		if (id > 0)
+			snprintf(module, KBTF_MODULE_NAME, "%.*s", KBTF_MODULE_NAME - 1, entry->d_name);
 	}
 	if (folder)
 		closedir(folder);

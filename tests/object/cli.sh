@@ -96,6 +96,11 @@ if printf "struct sk_buff { int len; } skb;" | clang -g -target bpf -x c -c -o "
 else
 	skip "types of something else than a kernel" "no clang"
 fi
+# a kernel without types of its own
+cp /sys/kernel/btf/vmlinux "$work/own.btf"
+is "doctor on a kernel without types, with --btf" "$(unshare -m sh -c "mount -t tmpfs none /sys/kernel/btf &&
+	'$netsonde' doctor --btf '$work/own.btf' > '$work/without' 2>&1; echo \$?"; grep -c "drop stacks" "$work/without")" "0
+1" "$(tail -n 3 "$work/without")"
 not_root=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 namespace_root=(unshare --user --map-root-user)
 refused 1 'must be run as root' "${not_root[@]}" "$netsonde" drop stacks --duration 1

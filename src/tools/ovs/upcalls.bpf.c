@@ -630,8 +630,10 @@ static __noinline int reader_enter(__u32 socket)
 	return 0;
 }
 
-/* a thread that has answered is at its next batch, and one that has slept as a rule: what it has not answered before it
- * never will */
+/*
+ * A thread that has answered is at its next batch, and one that has slept as a rule: what it has not answered before it
+ * never will.
+ */
 static __always_inline void thread_receives(struct thread *thread, __u64 now)
 {
 	const __u64 switches = switches_here();
