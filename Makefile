@@ -41,7 +41,7 @@ CORE_SANITIZED := $(patsubst src/%.c,$(B)/san/%.o,$(CORE_SOURCES))
 TRAFFIC := $(patsubst tests/traffic/%.c,$(B)/lab-bin/%,$(wildcard tests/traffic/*.c))
 KERNELS ?= 5.10 6.1 6.12 7
 
-.PHONY: all demo demo-built demo-lab check check-native lab-built unit-tests fuzz packages-build packages-demo packages-all clean docs
+.PHONY: all demo demo-built demo-lab check check-all check-native lab-built unit-tests fuzz packages-build packages-demo packages-all clean docs
 
 all: $(B)/netsonde
 
@@ -140,9 +140,9 @@ demo-built: $(B)/netsonde $(TRAFFIC) demo-lab
 demo-lab:
 	@lab/demo build
 
-check: packages-all
+check check-all: packages-all
 	+@$(PARALLEL) check-native lab-built
-	@tests/run --add lab
+	@tests/run --add $(if $(filter check-all,$@),--all) lab
 
 # beside the building of the lab, which needs one CPU; tests/run lab counts what has failed, too
 check-native: $(B)/netsonde $(TRAFFIC) unit-tests

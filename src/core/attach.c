@@ -14,10 +14,13 @@
 #include "core/ksym.h"
 
 const struct attach_kind attach_kinds[] = {
-	{ "tp", "tp_btf", "tp_btf/" }, { "rt", "raw_tp", "raw_tp/" },
-	{ "fe", "fentry", "fentry/" }, { "kp", "kprobe", "kprobe/" },
-	{ "fx", "fexit", "fexit/" },   { "kr", "kretprobe", "kretprobe/" },
-	{ NULL, NULL, NULL },
+	{ "tp", "tp_btf", "tp_btf/", BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, false },
+	{ "rt", "raw_tp", "raw_tp/", BPF_PROG_TYPE_RAW_TRACEPOINT, 0, false },
+	{ "fe", "fentry", "fentry/", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, false },
+	{ "kp", "kprobe", "kprobe/", BPF_PROG_TYPE_KPROBE, 0, false },
+	{ "fx", "fexit", "fexit/", BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT, false },
+	{ "kr", "kretprobe", "kretprobe/", BPF_PROG_TYPE_KPROBE, 0, true },
+	{ NULL, NULL, NULL, 0, 0, false },
 };
 
 const struct attach_kind *attach_kind(const struct bpf_program *program, size_t *hook_length)
@@ -178,13 +181,13 @@ bool attach_preempts(void)
 
 bool attach_possible(const struct attach_kind *kind, const char *target, struct attach_where *where, const char **why)
 {
-	const char *kind_name = kind->suffix;
+	const bool by_types = kind->program == BPF_PROG_TYPE_TRACING;
 	struct ksym symbol;
 
 	*where = (struct attach_where){};
-	if (!strcmp(kind_name, "tp") || !strcmp(kind_name, "rt")) {
+	if (kind->attach == BPF_TRACE_RAW_TP || kind->program == BPF_PROG_TYPE_RAW_TRACEPOINT) {
 		where->type = kbtf_attach_tracepoint(target, where->module);
-		if (where->type > 0 || (kind_name[0] == 'r' && kbtf_has_tracepoint(target)))
+		if (where->type > 0 || (!by_types && kbtf_has_tracepoint(target)))
 			return true;
 		*why = "this kernel has no such tracepoint";
 		return false;
@@ -196,7 +199,7 @@ bool attach_possible(const struct attach_kind *kind, const char *target, struct 
 			       : "this kernel has no such function (or its module is not loaded)";
 		return false;
 	}
-	if (!strcmp(kind_name, "kp") || !strcmp(kind_name, "kr")) {
+	if (!by_types) {
 		*why = "this kernel has no kprobes";
 		return attach_has_kprobe();
 	}

@@ -13,6 +13,9 @@ struct attach_kind {
 	const char *suffix; /* in the program's name: HOOK__SUFFIX */
 	const char *by; /* for people and JSON */
 	const char *section; /* how the ELF section begins, behind it the target */
+	enum bpf_prog_type program;
+	enum bpf_attach_type attach; /* of BPF_PROG_TYPE_TRACING */
+	bool returns; /* of BPF_PROG_TYPE_KPROBE: runs as the function returns */
 };
 
 /** A program's target, by the kernel's types. */

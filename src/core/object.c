@@ -13,6 +13,7 @@
 #include "core/kbtf.h"
 #include "core/ksym.h"
 #include "core/object.h"
+#include "core/prune.h"
 
 #define RING_BYTES (4U << 20)
 #define RING_BYTES_UNSET 4096 /* as in bpf/event.bpf.h */
@@ -52,6 +53,20 @@ static void types_close(void)
 	*types_of = '\0';
 }
 
+static struct bpf_map *section_map(const struct run *run, const char *section_name)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, run->object)
+	{
+		const char *suffix = strchr(bpf_map__name(map), '.');
+
+		if (suffix && !strcmp(suffix, section_name))
+			return map;
+	}
+	return NULL;
+}
+
 static const struct probe *probe_of(const struct bpf_program *program)
 {
 	for (unsigned int i = 0; i < libbpf_run->probe_count; i++) {
@@ -61,13 +76,58 @@ static const struct probe *probe_of(const struct bpf_program *program)
 	return NULL;
 }
 
-static int typed_load(struct bpf_program *program, struct bpf_prog_load_opts *opts, long cookie)
+/* records of an instruction's number each, as the program now stands; the copy is kept until the next program */
+static int records_prune(const struct prune *prune, void **copy, const void **records, uint32_t *count, uint32_t size)
 {
-	const struct probe *probe = probe_of(program);
+	void *more;
 
-	(void)cookie;
-	if (!probe)
-		return -ESRCH;
+	if (!*count)
+		return 0;
+	more = realloc(*copy, (size_t)*count * size);
+	if (!more)
+		return -ENOMEM;
+	*copy = memcpy(more, *records, (size_t)*count * size);
+	*records = *copy;
+	*count = prune_offsets(prune, *copy, size, *count);
+	return 0;
+}
+
+/* what this run's options rule out is not given to the kernel */
+static int program_prune(struct bpf_program *program, struct bpf_prog_load_opts *opts)
+{
+	static void *functions, *lines;
+	const struct bpf_map *map = section_map(libbpf_run, ".rodata");
+	const size_t count = bpf_program__insn_cnt(program);
+	struct prune prune = {
+		.count = count,
+		.constants_fd = map ? bpf_map__fd(map) : -1,
+		.constants = libbpf_run->rodata,
+		.constants_size = libbpf_run->rodata_size,
+		.code = malloc(count * sizeof(*prune.code)),
+		.places = malloc((count + 1) * sizeof(*prune.places)),
+		.kept = malloc(count),
+	};
+	int err = -ENOMEM;
+
+	if (prune.code && prune.places && prune.kept) {
+		memcpy(prune.code, bpf_program__insns(program), count * sizeof(*prune.code));
+		err = prune_code(&prune);
+	}
+	if (!err)
+		err = records_prune(&prune, &functions, &opts->func_info, &opts->func_info_cnt, opts->func_info_rec_size);
+	if (!err)
+		err = records_prune(&prune, &lines, &opts->line_info, &opts->line_info_cnt, opts->line_info_rec_size);
+	if (!err)
+		err = bpf_program__set_insns(program, prune.code, prune.left);
+	free(prune.code);
+	free(prune.places);
+	free(prune.kept);
+	/* one that it does not understand is loaded as it is */
+	return err == -EINVAL ? 0 : err;
+}
+
+static int typed_load(const struct probe *probe, struct bpf_prog_load_opts *opts)
+{
 	opts->attach_btf_id = probe->where.type;
 	if (!*probe->where.module)
 		return 0;
@@ -82,26 +142,39 @@ static int typed_load(struct bpf_program *program, struct bpf_prog_load_opts *op
 	return 0;
 }
 
-static int typed_attach(const struct bpf_program *program, long cookie, struct bpf_link **link)
+static int program_load(struct bpf_program *program, struct bpf_prog_load_opts *opts, long cookie)
 {
+	const struct probe *probe = probe_of(program);
+	int err = program_prune(program, opts);
+
+	if (err || bpf_program__type(program) != BPF_PROG_TYPE_TRACING)
+		return err;
 	(void)cookie;
-	*link = bpf_program__attach_trace(program);
+	return probe ? typed_load(probe, opts) : -ESRCH;
+}
+
+static int program_attach(const struct bpf_program *program, long cookie, struct bpf_link **link)
+{
+	const struct attach_kind *kind = (const struct attach_kind *)cookie;
+	const char *target = attach_target(program, kind);
+
+	if (bpf_program__type(program) == BPF_PROG_TYPE_KPROBE)
+		*link = bpf_program__attach_kprobe(program, kind->returns, target);
+	else if (bpf_program__type(program) == BPF_PROG_TYPE_RAW_TRACEPOINT)
+		*link = bpf_program__attach_raw_tracepoint(program, target);
+	else
+		*link = bpf_program__attach_trace(program);
 	return libbpf_get_error(*link);
 }
 
-static int typed_register(void)
+static int kinds_register(void)
 {
-	LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .prog_prepare_load_fn = typed_load, .prog_attach_fn = typed_attach);
-	static const struct {
-		const char *section;
-		enum bpf_attach_type type;
-	} kinds[] = {
-		{ "tp_btf/", BPF_TRACE_RAW_TP }, { "fentry/", BPF_TRACE_FENTRY }, { "fexit/", BPF_TRACE_FEXIT },
-	};
 	static bool done;
 
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && !done; i++) {
-		const int err = libbpf_register_prog_handler(kinds[i].section, BPF_PROG_TYPE_TRACING, kinds[i].type, &opts);
+	for (const struct attach_kind *kind = attach_kinds; kind->suffix && !done; kind++) {
+		LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .cookie = (long)kind, .prog_prepare_load_fn = program_load,
+			    .prog_attach_fn = program_attach);
+		const int err = libbpf_register_prog_handler(kind->section, kind->program, kind->attach, &opts);
 
 		if (err < 0)
 			return err;
@@ -128,20 +201,6 @@ static void *variable_find(const struct run *run, const char *section_name, char
 
 		if (!strcmp(btf__name_by_offset(btf, type->name_off), name))
 			return data + variable->offset;
-	}
-	return NULL;
-}
-
-static struct bpf_map *section_map(const struct run *run, const char *section_name)
-{
-	struct bpf_map *map;
-
-	bpf_object__for_each_map(map, run->object)
-	{
-		const char *suffix = strchr(bpf_map__name(map), '.');
-
-		if (suffix && !strcmp(suffix, section_name))
-			return map;
 	}
 	return NULL;
 }
@@ -178,7 +237,7 @@ int object_open(struct run *run)
 
 	libbpf_run = run;
 	libbpf_set_print(libbpf_words);
-	if (typed_register())
+	if (kinds_register())
 		return -ENOMEM;
 	/* libbpf names maps after the object, so the name tells our objects apart in bpftool */
 	snprintf(name, sizeof(name), "sonde_%s", run->tool->name);

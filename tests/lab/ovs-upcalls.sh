@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # ovs-upcalls.sh: upcalls and losses are those that the datapath counts; a stopped ovs-vswitchd shows as queueing.
 # kernels: 5.10 6.1 6.12 7
+# check: 6.1 7
 # topology: host
 # seconds: 90
 
@@ -26,18 +27,11 @@ counted_since() { # BEFORE AFTER: each number's difference
 	paste -d' ' <(tr ' ' '\n' <<< "$2") <(tr ' ' '\n' <<< "$1") | awk '{ print $1 - $2 }' | paste -sd' '
 }
 
-datapath_rests() { # nothing came for half a second
+rests() { # SECONDS COMMAND...: what it prints stays the same for that long
 	local before
-	before=$(counted ovs-system)
-	nap 0.5
-	[ "$before" = "$(counted ovs-system)" ]
-}
-
-port_rests() {
-	local before
-	before=$(device br-int rx_packets)
-	nap 1
-	[ "$before" = "$(device br-int rx_packets)" ]
+	before=$("${@:2}")
+	nap "$1"
+	[ "$before" = "$("${@:2}")" ]
 }
 
 handlers() { # "TID COMM" of each handler thread
@@ -57,7 +51,7 @@ ovs_restart_with_unread() { # N
 	local i monitors=()
 	ovs_stop
 	udp 7405 "$1" --spread --sport 20000
-	wait_for 20 datapath_rests
+	wait_for 20 rests 0.5 counted ovs-system
 	ovs_ends KILL
 	# readers that are held up, so that many messages are there at once
 	for ((i = 0; i < 4; i++)); do
@@ -122,7 +116,7 @@ ovs-dpctl add-if system@alone pd
 flows_add
 iperf3 -s -D -1 -p 7409 --pidfile "$work/iperf.pid" > "$work/iperf.server"
 flows_delete
-wait_for 20 datapath_rests
+wait_for 20 rests 0.5 counted ovs-system
 
 before=$(counted ovs-system)
 before_alone=$(counted alone)
@@ -148,14 +142,14 @@ udp 7408 1 --dst fd00::1
 raw "5254000000015254000000""0288cc$(printf '%092d' 0)"
 frame pb1 10.9.0.2 10.9.0.1 7407 1
 frame pd1 10.8.0.2 10.8.0.1 7407 5
-wait_for 20 datapath_rests
+wait_for 20 rests 0.5 counted ovs-system
 alone=$(counted_since "$before_alone" "$(counted alone)")
 udp 7403 100 --sport 20000
 
 # ---- a flow's own action: one that nobody answers, and one that ovs-vswitchd has to do ----
 
 udp 7406 1
-wait_for 20 datapath_rests
+wait_for 20 rests 0.5 counted ovs-system
 udp 7406 9
 for ((i = 0; i < 5; i++)); do
 	labgen arp --netns peer --dev vp1 --src 10.0.0.2 --dst 10.0.0.99 --count 1 > "$work/arp.sent"
@@ -176,7 +170,7 @@ ip netns exec peer bash -c '
 	read -rt 20 -u 3 2> /dev/null
 	echo "$before $sent $end $EPOCHREALTIME"' | tr -d . > "$work/stopped.times"
 read -r t_before t_sent t_end t_heard < "$work/stopped.times"
-wait_for 20 datapath_rests
+wait_for 20 rests 0.5 counted ovs-system
 
 # ---- sockets that overflow ----
 
@@ -188,9 +182,9 @@ nap 0.5
 # a busy machine may drop some before they come to the datapath
 read -r _ flood_missed flood_lost _ <<< "$(counted_since "$before_flood" "$(counted ovs-system)")"
 ovs_go
-wait_for 60 datapath_rests
+wait_for 60 rests 0.5 counted ovs-system
 # ovs-vswitchd sends back what it was asked about
-wait_for 60 port_rests
+wait_for 60 rests 1 device br-int rx_packets
 flood_came=$(($(device br-int rx_packets) - flood_came))
 
 # ---- segments ----
@@ -211,7 +205,7 @@ unread=50
 ovs_restart_with_unread $unread
 flows_delete
 udp 7401 12 --spread --sport 50000
-wait_for 30 datapath_rests
+wait_for 30 rests 0.5 counted ovs-system
 difference=$(counted_since "$before" "$(counted ovs-system)")
 handlers_after=$(handlers)
 read -r _ missed lost _ <<< "$difference"

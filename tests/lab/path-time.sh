@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # path-time.sh: a delay of known size is seen in its stage and in no other, held to the application's own clock.
 # kernels: 5.10 6.1 6.12 7
+# check: 6.1 6.12
 # topology: host
 # seconds: 70
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # path.sh: each packet that begins a path of the host ends it or is accounted for, and none is taken for another.
 # kernels: 5.10 6.1 6.12 7
+# check: 5.10 6.12
 # topology: host
 # seconds: 110
 
