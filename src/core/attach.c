@@ -181,11 +181,11 @@ bool attach_preempts(void)
 
 bool attach_possible(const struct attach_kind *kind, const char *target, struct attach_where *where, const char **why)
 {
-	const bool by_types = kind->program == BPF_PROG_TYPE_TRACING;
+	const bool by_types = kind->program_type == BPF_PROG_TYPE_TRACING;
 	struct ksym symbol;
 
 	*where = (struct attach_where){};
-	if (kind->attach == BPF_TRACE_RAW_TP || kind->program == BPF_PROG_TYPE_RAW_TRACEPOINT) {
+	if (kind->attach_type == BPF_TRACE_RAW_TP || kind->program_type == BPF_PROG_TYPE_RAW_TRACEPOINT) {
 		where->type = kbtf_attach_tracepoint(target, where->module);
 		if (where->type > 0 || (!by_types && kbtf_has_tracepoint(target)))
 			return true;

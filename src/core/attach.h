@@ -13,8 +13,8 @@ struct attach_kind {
 	const char *suffix; /* in the program's name: HOOK__SUFFIX */
 	const char *by; /* for people and JSON */
 	const char *section; /* how the ELF section begins, behind it the target */
-	enum bpf_prog_type program;
-	enum bpf_attach_type attach; /* of BPF_PROG_TYPE_TRACING */
+	enum bpf_prog_type program_type;
+	enum bpf_attach_type attach_type; /* of BPF_PROG_TYPE_TRACING */
 	bool returns; /* of BPF_PROG_TYPE_KPROBE: runs as the function returns */
 };
 

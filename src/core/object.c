@@ -92,7 +92,10 @@ static int records_prune(const struct prune *prune, void **copy, const void **re
 	return 0;
 }
 
-/* what this run's options rule out is not given to the kernel */
+/*
+ * What this run's options rule out is not given to the kernel. So instructions have other numbers in the verifier's log
+ * than in the object, also for libbpf, where it tells which relocation failed.
+ */
 static int program_prune(struct bpf_program *program, struct bpf_prog_load_opts *opts)
 {
 	static void *functions, *lines;
@@ -174,7 +177,7 @@ static int kinds_register(void)
 	for (const struct attach_kind *kind = attach_kinds; kind->suffix && !done; kind++) {
 		LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .cookie = (long)kind, .prog_prepare_load_fn = program_load,
 			    .prog_attach_fn = program_attach);
-		const int err = libbpf_register_prog_handler(kind->section, kind->program, kind->attach, &opts);
+		const int err = libbpf_register_prog_handler(kind->section, kind->program_type, kind->attach_type, &opts);
 
 		if (err < 0)
 			return err;

@@ -9,13 +9,11 @@
 
 #define REGISTERS 11
 
-/* what a register holds wherever an instruction is reached */
+/* what a register holds wherever an instruction is reached; CONSTANTS: a pointer into the map, number is the offset */
+enum kind { ANYTHING, NUMBER, CONSTANTS };
+
 struct value {
-	enum {
-		ANYTHING,
-		NUMBER,
-		CONSTANTS
-	} kind; /* CONSTANTS: a pointer into the map, number is the offset */
+	enum kind kind;
 	uint64_t number;
 };
 
@@ -23,12 +21,13 @@ struct state {
 	struct value registers[REGISTERS];
 };
 
-enum { JUMPS = 1, FALLS = 2 }; /* which ways a conditional jump is left by */
+/* which ways an instruction is left by */
+enum { JUMPS = 1, FALLS = 2 };
 
 struct walk {
 	struct prune *prune;
-	uint32_t *
-		leaders; /* per instruction: which of states is its own, from 1; 0: only reached from the one before */
+	/* per instruction: which of states is its own, from 1; 0: it is only reached from the one before */
+	uint32_t *leaders;
 	struct state *states;
 	uint8_t *seen; /* per state: something leads there */
 	uint8_t *queued; /* per state */
@@ -128,11 +127,11 @@ static struct value load(const struct walk *walk, const struct bpf_insn *insn, s
 		[BPF_W >> 3] = 4, [BPF_H >> 3] = 2, [BPF_B >> 3] = 1, [BPF_DW >> 3] = 8
 	};
 	const uint8_t size = sizes[BPF_SIZE(insn->code) >> 3];
-	const int64_t offset = (int64_t)from.number + insn->off;
+	const uint64_t offset = from.number + insn->off;
 	struct value value = { NUMBER, 0 };
 
-	if (from.kind != CONSTANTS || BPF_MODE(insn->code) != BPF_MEM || offset < 0 ||
-	    offset + size > (int64_t)walk->prune->constants_size)
+	if (from.kind != CONSTANTS || BPF_MODE(insn->code) != BPF_MEM || offset > walk->prune->constants_size ||
+	    size > walk->prune->constants_size - offset)
 		return anything;
 	for (int i = 0; i < size; i++) {
 		const int byte = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? i : size - 1 - i;
@@ -228,21 +227,15 @@ static uint8_t ways_of(const struct state *state, const struct bpf_insn *insn)
 	return jumps ? JUMPS : FALLS;
 }
 
+/* A function knows nothing of its arguments: one that is global is verified alone, whatever its callers give it. */
 static void call(struct walk *walk, const struct bpf_insn *insn, uint32_t at, struct state *state)
 {
-	/* a function knows its arguments where all callers agree; a callback's come from the kernel */
-	struct state inside = {};
+	static const struct state inside;
 
-	if (names_function(insn)) {
-		if (is_call(insn))
-			memcpy(&inside.registers[1], &state->registers[1],
-			       5 * sizeof(inside.registers[1]));
+	if (names_function(insn))
 		lead(walk, target_of(insn, at), &inside);
-	}
-	if (is_call(insn)) {
-		for (int i = 0; i <= 5; i++)
-			state->registers[i] = anything;
-	}
+	for (int i = 0; i <= 5 && is_call(insn); i++)
+		state->registers[i] = anything;
 }
 
 static void step(struct walk *walk, const struct bpf_insn *insn, uint32_t at, struct state *state)
@@ -263,9 +256,9 @@ static void step(struct walk *walk, const struct bpf_insn *insn, uint32_t at, st
 		return;
 	case BPF_LDX: *to = load(walk, insn, state->registers[insn->src_reg]); return;
 	case BPF_STX:
-		/* an atomic operation may fetch into its source, a compare and exchange into r0 */
+		/* atomic operations fetch into the source, a compare and exchange into r0, since 6.15 a load into dst */
 		if (BPF_MODE(insn->code) != BPF_MEM)
-			state->registers[0] = state->registers[insn->src_reg] = anything;
+			state->registers[0] = state->registers[insn->src_reg] = *to = anything;
 		return;
 	case BPF_ALU:
 	case BPF_ALU64: *to = arithmetic(state, insn); return;
@@ -273,8 +266,8 @@ static void step(struct walk *walk, const struct bpf_insn *insn, uint32_t at, st
 	}
 }
 
-/* from a leader to the end of its straight run */
-static void run(struct walk *walk, uint32_t at)
+/* from a leader to the end of its basic block */
+static void block_walk(struct walk *walk, uint32_t at)
 {
 	struct state state = walk->states[walk->leaders[at] - 1];
 
@@ -339,7 +332,7 @@ static uint32_t leaders_mark(struct walk *walk)
 	return leaders;
 }
 
-/* what no way leads by needs no jump */
+/* a jump never taken goes; one always taken loses its condition, or goes too if nothing is left between */
 static void jumps_drop(struct walk *walk)
 {
 	struct prune *prune = walk->prune;
@@ -412,7 +405,7 @@ static int reach(struct walk *walk)
 		const uint32_t at = walk->queue[--walk->queue_length];
 
 		walk->queued[walk->leaders[at] - 1] = 0;
-		run(walk, at);
+		block_walk(walk, at);
 	}
 	return 0;
 }

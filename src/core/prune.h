@@ -28,7 +28,7 @@ struct prune {
 };
 
 /**
- * prune_code: takes out what no run of the program can reach, since a branch hangs on constants alone.
+ * prune_code: takes out what no run of the program can reach, because a branch depends on constants alone.
  *
  * The kernel does the same, but late: it first walks through all of it (since 7.0 several times, to find what each
  * stack slot is used for), then takes out one piece after the other and moves the rest each time.
@@ -40,7 +40,7 @@ int prune_code(struct prune *prune);
 
 /**
  * prune_offsets: moves records of type or line information, whose first member is an instruction's number (struct
- * bpf_func_info, struct bpf_line_info), in place. Those of functions and lines that are gone go. Returns how many are left.
+ * bpf_func_info, struct bpf_line_info), in place. Drops those of which no instruction is left. Returns how many are left.
  */
 uint32_t prune_offsets(const struct prune *prune, void *records, uint32_t record_size,
 		       uint32_t record_count);

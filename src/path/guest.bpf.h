@@ -80,7 +80,7 @@ static __always_inline struct path_worker *worker_make(void)
 static __always_inline int at_kick(void *ctx, const __u64 *args, enum sonde_access access)
 {
 	__u64 work, now;
-	long err;
+	int err; /* before 6.4 the kernel leaves a map's error in half a register */
 
 	if (!path_open || !bpf_core_type_exists(struct vhost_poll))
 		return 0;

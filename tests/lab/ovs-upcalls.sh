@@ -129,6 +129,7 @@ tool_begin flood ovs upcalls --dst-port 7404
 tool_begin action ovs upcalls --dst-port 7406
 tool_begin lldp ovs upcalls --type lldp
 tools_ready
+text_start operator ovs upcalls --dst-port 7402,7405
 
 # ---- a flow removed, and removed again; flows that are new; one that is there ----
 
@@ -211,6 +212,7 @@ handlers_after=$(handlers)
 read -r _ missed lost _ <<< "$difference"
 
 names=("${!tool_pids[@]}")
+text_end operator
 tools_end
 for name in "${names[@]}"; do
 	is "lost nothing: ${tool_args[$name]}" "$(lost_by "$name")" '{}'
@@ -262,6 +264,9 @@ is "messages that died unread are no one's: whoever reads other messages" \
 	"$(total stopped '.miss | "\(.upcalls) \(.lost) \(.received) \(.not_received)"')" "$((unread + 1)) 0 1 $unread"
 
 # the packet waited at least while its sender did, and no longer than until the sender heard of it
+is "as text: counters, and what is still waited for" "$(tail -n 2 "$work/operator.text")" \
+	"  miss: upcalls $((unread + 1)), gso 0, lost 0, messages $((unread + 1)), received 1, answered 1, executed 1, refused 0
+  miss: $unread not yet received by a handler, 0 received and not yet answered"
 least=$((t_end - t_sent)) most=$((t_heard - t_before)) queued=$(part stopped miss queued '.max / 1000 | floor')
 is "one upcall was answered after ovs-vswitchd had stopped" "$(total stopped '.miss | "\(.answered) \(.executed)"')" "1 1"
 is "its queueing is the time of the stop: $queued us, at least $least less 1 %, at most $most" \

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # path-bad-days.sh: packets lost on their way, tables too small, Open vSwitch restarted, its datapath deleted, devices renamed: counted by name.
-# kernels: 5.10 7
+# kernels: 5.10 6.1 6.12 7
 # check: 7
 # topology: host
 # seconds: 110

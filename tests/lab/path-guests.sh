@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # path-guests.sh: from guest to guest by path pair, a guest's ping by path rtt, what it sends by path metrics; a tap renamed and deleted.
-# kernels: 6.12 7
+# kernels: 6.1 6.12 7
 # check: 7
 # topology: vm
 # seconds: 90
@@ -192,7 +192,7 @@ gone_verdict() {
 }
 
 # A guest's queues are one tap's, and each has a vhost thread of its own.
-declare -A queues=([6.12]=4 [7]=2)
+declare -A queues=([6.1]=1 [6.12]=4 [7]=2)
 
 # Two taps of one QEMU, the second of which nothing uses
 second_up() {

@@ -145,7 +145,7 @@ flood_case() {
 	stamped '' 10.0.0.2 7101 1500
 	stamped '' fd00::2 7102 500
 	stamped peer 10.0.0.1 7111 1500
-	stamped nicpeer 10.0.0.1 7112 500 --rate 1000
+	stamped nicpeer fd00::1 7112 500 --rate 1000
 	wait "${noise[@]}"
 	nap 1
 	all_stop

@@ -90,7 +90,7 @@ static void an_option_that_is_off(void **state)
 static void what_two_ways_know_differently(void **state)
 {
 	(void)state;
-	/* r3 is 1 or 2 where they meet: nothing may go but the jump over nothing */
+	/* r3 is 1 or 2 where they meet: nothing may go */
 	ASSERT_CODE(PRUNE(MOVE(3, 1), JUMP(BPF_JEQ, 2, 9, 1), MOVE(3, 2), JUMP(BPF_JEQ, 3, 1, 1),
 			  MOVE(0, 5), EXIT()),
 		    MOVE(3, 1), JUMP(BPF_JEQ, 2, 9, 1), MOVE(3, 2), JUMP(BPF_JEQ, 3, 1, 1),
@@ -108,24 +108,22 @@ static void what_two_ways_know_differently(void **state)
 
 static void functions(void **state)
 {
-	struct bpf_func_info {
-		uint32_t insn_off, type_id;
-	} records[] = { { 0, 10 }, { 6, 11 }, { 8, 12 } };
+	struct bpf_func_info records[] = { { 0, 10 }, { 6, 11 }, { 8, 12 } };
 	const struct pruned *pruned;
 
 	(void)state;
-	/* the first function is called by what never runs, the second by what does */
+	/* the first function is called by what never runs, the second by what does; it knows nothing of its arguments */
 	pruned = PRUNE(MOVE(6, 0), JUMP(BPF_JEQ, 6, 0, 1), CALL(3), MOVE(1, 3), CALL(3), EXIT(),
 		       /* 6: */ MOVE(0, 1), EXIT(),
 		       /* 8: */ JUMP(BPF_JEQ, 1, 4, 1), JUMP(BPF_JEQ, 2, 4, 1), MOVE(0, 2), EXIT());
-	ASSERT_CODE(pruned, MOVE(6, 0), MOVE(1, 3), CALL(1), EXIT(), JUMP(BPF_JEQ, 2, 4, 1),
-		    MOVE(0, 2), EXIT());
+	ASSERT_CODE(pruned, MOVE(6, 0), MOVE(1, 3), CALL(1), EXIT(), JUMP(BPF_JEQ, 1, 4, 1),
+		    JUMP(BPF_JEQ, 2, 4, 1), MOVE(0, 2), EXIT());
 	assert_int_equal(prune_offsets(&pruned->prune, records, sizeof(*records), 3), 2);
 	assert_int_equal(records[0].insn_off, 0);
 	assert_int_equal(records[0].type_id, 10);
 	assert_int_equal(records[1].insn_off, 4);
 	assert_int_equal(records[1].type_id, 12);
-	/* two callers that do not agree, and a helper that leaves nothing known in r1 to r5 */
+	/* two callers, and a helper that leaves nothing known in r1 to r5 */
 	ASSERT_CODE(PRUNE(MOVE(1, 1), CALL(4), MOVE(1, 2), CALL(2), HELPER(5), EXIT(),
 			  JUMP(BPF_JEQ, 1, 1, 1), MOVE(6, 1), HELPER(5), JUMP(BPF_JEQ, 1, 1, 1),
 			  MOVE(0, 2), EXIT()),
@@ -164,6 +162,9 @@ static void what_is_not_known_stays(void **state)
 	ASSERT_CODE(PRUNE(POINT(1, 13), LOAD(BPF_W, 1, 1, 0), JUMP(BPF_JEQ, 1, 1, 1), MOVE(0, 5),
 			  EXIT()),
 		    POINT(1, 13), LOAD(BPF_W, 1, 1, 0), JUMP(BPF_JEQ, 1, 1, 1), MOVE(0, 5), EXIT());
+	ASSERT_CODE(PRUNE(POINT(1, -1), LOAD(BPF_DW, 1, 1, 0x7fff), JUMP(BPF_JEQ, 1, 1, 1), MOVE(0, 5),
+			  EXIT()),
+		    POINT(1, -1), LOAD(BPF_DW, 1, 1, 0x7fff), JUMP(BPF_JEQ, 1, 1, 1), MOVE(0, 5), EXIT());
 	ASSERT_CODE(PRUNE(INSN(BPF_LD | BPF_IMM | BPF_DW, 1, BPF_PSEUDO_MAP_VALUE, 0, 6),
 			  INSN(0, 0, 0, 0, 0), LOAD(BPF_W, 1, 1, 0), JUMP(BPF_JEQ, 1, 1, 1),
 			  MOVE(0, 5), EXIT()),

@@ -388,6 +388,19 @@ static int64_t unseen(const struct run *run, const struct sums *from, const stru
 	return missed > 0 ? missed : 0;
 }
 
+/* counters that still count are not read at the same moment */
+static uint64_t waiting(uint64_t came, uint64_t went)
+{
+	return came > went ? came - went : 0;
+}
+
+static void counters_print(const char *name, const struct sums *from, const struct sums *to, int kind)
+{
+	printf("  %s:", name);
+	for (int i = 0; i < COUNT_MAX; i++)
+		printf(" %s %" PRIu64 "%s", counter_names[i], counted(from, to, kind, i), i + 1 < COUNT_MAX ? "," : "\n");
+}
+
 static void foot_print(struct run *run, enum scope scope, const struct sums *from, const struct sums *to)
 {
 	const struct state *state = run->state;
@@ -402,32 +415,28 @@ static void foot_print(struct run *run, enum scope scope, const struct sums *fro
 		json_object_set_new(record, "lost_beyond_top", json_integer(beyond_top(run, &state->lost[scope])));
 	}
 	for (int kind = 0; kind < UPCALL_KINDS; kind++) {
+		/* of the whole run: who is still waited for, whenever it began */
+		static const struct sums none;
+		const uint64_t received = counted(&none, to, kind, COUNT_RECEIVED);
+		const uint64_t not_received = waiting(counted(&none, to, kind, COUNT_MESSAGES), received);
+		const uint64_t not_answered = waiting(received, counted(&none, to, kind, COUNT_ANSWERED));
 		json_t *numbers;
 
 		if (!run->json) {
-			if (!counted(from, to, kind, COUNT_UPCALLS) && !counted(from, to, kind, COUNT_RECEIVED))
-				continue;
-			printf("  %s:", kinds[kind]);
-			for (int i = 0; i < COUNT_MAX; i++)
-				printf(" %s %" PRIu64 "%s", counter_names[i], counted(from, to, kind, i),
-				       i + 1 < COUNT_MAX ? "," : "\n");
+			if (counted(from, to, kind, COUNT_UPCALLS) || counted(from, to, kind, COUNT_RECEIVED))
+				counters_print(kinds[kind], from, to, kind);
+			if (not_received || not_answered)
+				printf("  %s: %" PRIu64 " not yet received by a handler, %" PRIu64
+				       " received and not yet answered\n",
+				       kinds[kind], not_received, not_answered);
 			continue;
 		}
 		numbers = json_object();
 		for (int i = 0; i < COUNT_MAX; i++)
 			json_object_set_new(numbers, counter_names[i], json_integer(counted(from, to, kind, i)));
+		json_object_set_new(numbers, "not_received", json_integer(not_received));
+		json_object_set_new(numbers, "not_answered", json_integer(not_answered));
 		json_object_set_new(record, kinds[kind], numbers);
-	}
-	/* of the whole run: who is still waited for, whenever it began */
-	for (int kind = 0; record && kind < UPCALL_KINDS; kind++) {
-		static const struct sums none;
-		json_t *numbers = json_object_get(record, kinds[kind]);
-		uint64_t received = counted(&none, to, kind, COUNT_RECEIVED);
-
-		json_object_set_new(numbers, "not_received",
-				    json_integer(counted(&none, to, kind, COUNT_MESSAGES) - received));
-		json_object_set_new(numbers, "not_answered",
-				    json_integer(received - counted(&none, to, kind, COUNT_ANSWERED)));
 	}
 	if (scope == SCOPE_TOTAL && record)
 		json_object_set_new(record, "unseen", run->filtered ? json_null() : json_integer(unseen(run, from, to)));
