@@ -144,7 +144,7 @@ static void edge_text(const struct path_run *state, const struct path_edge_used 
 		return;
 	}
 	row_text(words, &cells[edge->cell], whole);
-	row_text("      the same, packets with an upcall", upcalled(state, cells, edge->cell), whole);
+	row_text("    the same, packets with an upcall", upcalled(state, cells, edge->cell), whole);
 }
 
 static void edge_show(struct run *run, enum scope scope, const struct path_edge_used *edge,

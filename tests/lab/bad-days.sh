@@ -68,6 +68,8 @@ words_case() {
 	else
 		refused 2 'NO_SUCH_REASON' netsonde drop packets --reason NO_SUCH_REASON
 	fi
+	# vhost_net is not loaded in this topology
+	refused 3 'vhost_net is not loaded' netsonde path pair --vm-interface vp0,nic0
 	# not root: BPF is not to be had
 	refused 1 'root|CAP_|permitted|privilege' setpriv --reuid 65534 --regid 65534 --clear-groups netsonde drop stacks --duration 1
 	expect_nothing_left "after refusals"

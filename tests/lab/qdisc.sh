@@ -7,25 +7,26 @@
 
 . /share/lib.sh
 
-# One overflow a row. The qdisc to expect is the one at the device's root, also where a child
-# refused the packet: the root is what __dev_queue_xmit asks, and what frees the packet (and the
-# tracepoint qdisc_drop since 7.2) knows no other. tc adds a child's drops to the root's.
+# One overflow a row. The qdisc to expect is the one at the root of the packet's transmit queue, also
+# where a child refused the packet: the root is what __dev_queue_xmit asks, and what frees the packet
+# (and the tracepoint qdisc_drop since 7.2) knows no other. tc adds a child's drops to the root's.
 #
-#   title | port | device to send by | device | kind | handle | limit | return code | VLAN tags | labgen options
+#   title | port | device to send by | device | kind | handle | limit | return code | full | VLAN tags | labgen options
 #
 # limit is that of the kernel's struct Qdisc, which tbf does not use ("*"). A packet dropped while
 # it was queued has no return code (null); before 5.18 enqueueing is no function of its own, and
-# no code can be seen.
+# no code can be seen. full is the transmit queue, and the packets and bytes that wait in it when it
+# refuses one of 1,000 bytes; "*": not known, since CoDel or a driver takes some out.
 queues='
-tbf|7101|q0|q0|tbf|10:|*|NET_XMIT_DROP|-|--count 50
-tbf, tag in the frame|7102|q0|q0|tbf|10:|*|NET_XMIT_DROP|100:frame|--count 60 --vlan 100
-tbf, tag in the skb|7103|q0.100|q0|tbf|10:|*|NET_XMIT_DROP|100:tag|--count 70
-pfifo below tbf|7104|q1|q1|tbf|20:|*|NET_XMIT_DROP|-|--count 80
-fq_codel below tbf|7105|q2|q2|tbf|30:|*|NET_XMIT_CN|-|--count 90 --rate 0
-netem|7106|q3|q3|netem|40:|5|NET_XMIT_DROP|-|--count 100
-fq_codel that drops at dequeue|7109|q4|q4|tbf|70:|*|null|-|--count 60
-pfifo of a NIC|7107|nic0|nic0|pfifo|50:|10|NET_XMIT_DROP|-|--count 3000 --rate 0
-fq_codel of a NIC|7108|nic1|nic1|fq_codel|60:|10|NET_XMIT_CN|-|--count 3000 --rate 0
+tbf|7101|q0|q0|tbf|10:|*|NET_XMIT_DROP|0 3 3000|-|--count 50
+tbf, tag in the frame|7102|q0|q0|tbf|10:|*|NET_XMIT_DROP|0 2 2008|100:frame|--count 60 --vlan 100
+tbf, tag in the skb|7103|q0.100|q0|tbf|10:|*|NET_XMIT_DROP|0 3 3000|100:tag|--count 70
+pfifo below tbf|7104|q1|q1|tbf|20:|*|NET_XMIT_DROP|0 5 5000|-|--count 80
+fq_codel below tbf|7105|q2|q2|tbf|30:|*|NET_XMIT_CN|*|-|--count 90 --rate 0
+netem of transmit queue 2|7106|q3|q3|netem|43:|5|NET_XMIT_DROP|2 5 5000|-|--count 100
+fq_codel that drops at dequeue|7109|q4|q4|tbf|70:|*|null|*|-|--count 60
+pfifo of a NIC|7107|nic0|nic0|pfifo|50:|10|NET_XMIT_DROP|*|-|--count 3000 --rate 0
+fq_codel of a NIC|7108|nic1|nic1|fq_codel|60:|10|NET_XMIT_CN|*|-|--count 3000 --rate 0
 '
 
 # What freed a packet that the queue refused, and one that CoDel dropped at dequeue, by kernel.
@@ -40,7 +41,7 @@ esac
 queues_make() {
 	local i
 	for i in 0 1 2 3 4; do
-		ip link add q$i type dummy
+		ip link add q$i numtxqueues $((i == 3 ? 4 : 1)) type dummy
 		ip link set q$i up
 	done
 	ip link add link q0 name q0.100 type vlan id 100
@@ -50,7 +51,10 @@ queues_make() {
 	tc qdisc add dev q1 parent 20:1 handle 21: pfifo limit 5
 	tc qdisc add dev q2 root handle 30: tbf rate 80kbit burst 1600 limit 99000
 	tc qdisc add dev q2 parent 30:1 handle 31: fq_codel limit 5 target 10s
-	tc qdisc add dev q3 root handle 40: netem delay 1s limit 5
+	# all CPUs send by transmit queue 2
+	echo 3 > /sys/class/net/q3/queues/tx-2/xps_cpus
+	tc qdisc add dev q3 root handle 40: mq
+	tc qdisc add dev q3 parent 40:3 handle 43: netem delay 1s limit 5
 	tc qdisc add dev q4 root handle 70: tbf rate 160kbit burst 1600 limit 99000
 	tc qdisc add dev q4 parent 70:1 handle 71: fq_codel limit 1000 target 1ms interval 10ms
 
@@ -84,8 +88,8 @@ tc_is_empty() { # DEVICE
 # Sends each row's packets and writes what tc says was dropped of them: the expectations of
 # "drop packets" into packets, those of "drop qdisc" into rows.
 queues_flood() {
-	local title port by dev kind handle limit code vlans options before drops
-	while IFS='|' read -r title port by dev kind handle limit code vlans options; do
+	local title port by dev kind handle limit code full vlans options before drops
+	while IFS='|' read -r title port by dev kind handle limit code full vlans options; do
 		[ -n "$title" ] || continue
 		before=$(tc_drops "$dev" "$handle")
 		# shellcheck disable=SC2086
@@ -101,6 +105,7 @@ queues_flood() {
 		fi >> "$work/packets"
 		[ "$LAB_KERNEL" != 5.10 ] || code=null
 		echo "$dev|$drops|$kind|$handle|$limit|$code|$title" >> "$work/rows"
+		[ "$full" = '*' ] || echo "$port $dev $full" >> "$work/full"
 	done <<< "$queues"
 }
 
@@ -118,6 +123,23 @@ judge_rows() { # NAME
 			"$n|$kind|$handle|$limit|$code" "$rows"
 	done < <(awk -F'|' -v OFS='|' '{ n[$1] += $2; if (!($1 in line)) order[++m] = $1; line[$1] = $0 }
 		END { for (i = 1; i <= m; i++) { $0 = line[order[i]]; $2 = n[$1]; print } }' "$work/rows")
+}
+
+# What waited when a full queue refused a packet, as most of its drops say: before 7.2 a drop is seen when
+# the packet is freed, and the queue may have given one to the device in between.
+judge_full() { # of --each
+	is "how full the queue was, in packets and bytes, and which transmit queue: ${tool_args[each]}" "$(sed -n \
+		's/.*"queue":\([0-9]*\),"dev":"\(q[0-9]\)".*"qlen":\([0-9]*\),"backlog":\([0-9]*\).*"dst_port":\([0-9]*\).*/\5 \2 \1 \3 \4/p' \
+		"$work/each.json" | sort | uniq -c | sort -rn | awk '
+		NR == FNR { wanted[$1]; next }
+		$2 in wanted && !seen[$2]++ { print $2, $3, $4, $5, $6 }' "$work/full" - | sort)" "$(sort "$work/full")"
+}
+
+# In a row it is the mean over the drops: that of a device with one kind of frames
+judge_means() { # NAME
+	is "how full the queues were in the mean: ${tool_args[$1]}" "$(jq -r 'select(.type == "row" and .scope == "total") |
+		"\(.dev) \(.queue) \(.qlen) \(.backlog / 1000 | round)000"' "$work/$1.json" | grep '^q[13] ' | sort)" \
+		"$(cut -d' ' -f2- "$work/full" | grep '^q[13] ' | sort)"
 }
 
 queues_make || exit 1
@@ -140,9 +162,10 @@ judge_meanings packets "
 7101|queue discipline
 7105|queue discipline
 7109|keep delay low"
-judge_rows qdisc
-judge_rows qdisc_rt
+judge_full
 for name in qdisc qdisc_rt; do
+	judge_rows $name
+	judge_means $name
 	is "the total is the sum of all queues: ${tool_args[$name]}" "$(tool_number $name .drops)" "$all"
 done
 if [ "$LAB_KERNEL" = 5.10 ]; then
