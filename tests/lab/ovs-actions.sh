@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # ovs-actions.sh: each packet's steps are those of the flows that it was given, in order; outputs are what devices count.
 # kernels: 5.10 6.1 6.12 7
+# check: 6.1 7
 # topology: host
 # seconds: 50
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # ovs-conntrack.sh: each packet in a ct action is one record: zone, states, translation, and why it is invalid.
 # kernels: 5.10 6.1 6.12 7
+# check: 5.10 6.12
 # topology: host
 # seconds: 60
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # traffic.sh: nothing reported where nothing is lost, one flow found among others, a flood counted to the last packet.
 # kernels: 5.10 6.1 6.12 7
-# check: 5.10 7
+# check: 5.10
 # topology: host
 # seconds: 100
 
