@@ -45,6 +45,9 @@ static int libbpf_words(enum libbpf_print_level level,
 static int types_fd = -1; /* of the module that was asked for last */
 static char types_of[KBTF_MODULE_NAME];
 
+/* what a program's functions and lines are, as it stands without what was pruned: libbpf reads them as it loads it */
+static void *functions, *lines;
+
 static void types_close(void)
 {
 	if (types_fd >= 0)
@@ -92,13 +95,20 @@ static int records_prune(const struct prune *prune, void **copy, const void **re
 	return 0;
 }
 
+static void records_free(void)
+{
+	free(functions);
+	free(lines);
+	functions = NULL;
+	lines = NULL;
+}
+
 /*
  * What this run's options rule out is not given to the kernel. So instructions have other numbers in the verifier's log
  * than in the object, also for libbpf, where it tells which relocation failed.
  */
 static int program_prune(struct bpf_program *program, struct bpf_prog_load_opts *opts)
 {
-	static void *functions, *lines;
 	const struct bpf_map *map = section_map(libbpf_run, ".rodata");
 	const size_t count = bpf_program__insn_cnt(program);
 	struct prune prune = {
@@ -433,6 +443,7 @@ int object_load(struct run *run)
 	}
 	err = bpf_object__load(run->object);
 	types_close();
+	records_free();
 	if (!err)
 		return 0;
 	if (err == -EPERM && geteuid())

@@ -455,11 +455,8 @@ done
 vm=(--phy-interface "vp0,nic0" --timeout 120s --vm-interface)
 tool_begin rx path metrics --path vm-rx "${vm[@]}" "pid:$qemu"
 tool_begin tx path summary --path vm-tx "${vm[@]}" $tap
-# here one kernel that has types goes by kprobes, too
-[ "$LAB_KERNEL" != 6.12 ] || export NETSONDE_ATTACH=kp,kr
-tool_begin rx_each path details --path vm-rx "${vm[@]}" $tap
-tool_begin tx_each path details --path vm-tx "${vm[@]}" $tap --dst-ip 10.0.0.3
-unset NETSONDE_ATTACH
+tool_begin_kprobes rx_each path details --path vm-rx "${vm[@]}" $tap
+tool_begin_kprobes tx_each path details --path vm-tx "${vm[@]}" $tap --dst-ip 10.0.0.3
 tool_begin bad path summary --path vm-rx "${vm[@]}" $tap --dst-port 7398
 tools_ready
 tap_out=$(device $tap tx_packets) tap_out_bytes=$(device $tap tx_bytes)
