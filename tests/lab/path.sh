@@ -312,10 +312,8 @@ turns_make() {
 }
 
 turns_tools() {
-	# here one kernel that has types goes by kprobes
-	[ "$LAB_KERNEL" != 6.12 ] || local -x NETSONDE_ATTACH=kp,kr
-	tool_begin turn_rx path summary --path host-rx --phy-interface vp0 --dst-port 7061-7064
-	tool_begin turn_tx path summary --path host-tx --phy-interface "$many" --dst-port 7071-7078
+	tool_begin_kprobes turn_rx path summary --path host-rx --phy-interface vp0 --dst-port 7061-7064
+	tool_begin_kprobes turn_tx path summary --path host-tx --phy-interface "$many" --dst-port 7071-7078
 	tool_begin turn_up ovs upcalls --dst-port 7078
 }
 
@@ -343,7 +341,7 @@ turns_traffic() {
 	ethtool -K nic0 tso off > "$work/ethtool" 2>&1
 	labgen tcp --dst 10.0.0.3 --dport 7078 --count 4 --size 50000 --rate 100 > "$work/tcp.large"
 	# the same by upcalls, which have a message for each segment
-	labgen tcp --dst 10.0.0.3 --dport 7078 --count 40 --size 60000 > "$work/tcp.upcall" &
+	labgen tcp --dst 10.0.0.3 --dport 7078 --count 200 --size 60000 > "$work/tcp.upcall" &
 	large=$!
 	while kill -0 $large 2> "$work/kill.err"; do
 		ovs-dpctl del-flows system@ovs-system
@@ -366,7 +364,7 @@ turns_verdict() {
 	expect_reached turn_tx "host-tx, tracked" $((26 + 2 * 27)) conntrack
 	expect_reached turn_tx "host-tx, tracked and looked up again" 26 again
 	is "copies of packets are no packets" "$(total turn_rx .copies) $(total turn_tx .copies)" "0 0"
-	is "TCP with packets larger than the MTU: all answered" "$(jq .answered "$work/tcp.large" "$work/tcp.upcall" | xargs)" "4 40"
+	is "TCP with packets larger than the MTU: all answered" "$(jq .answered "$work/tcp.large" "$work/tcp.upcall" | xargs)" "4 200"
 	is "some of them by upcall, whole" "$(total turn_up '.miss | .gso > 0 and .messages > .upcalls')" true "$(total turn_up .miss)"
 	is "TCP, larger than the MTU: more segments left than packets" "$((large_segments > large_sent))" 1 \
 		"$large_segments segments of $large_sent"
