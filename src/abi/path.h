@@ -59,7 +59,7 @@ enum path_cell {
 	CELL_other,	/* between two stages that are no edge */
 	CELL_EDGES,
 };
-#define PATH_CELLS 72
+#define PATH_CELLS 80
 /* with those of packets that had an upcall */
 #define PATH_CELLS_ALL (2 * PATH_CELLS)
 
@@ -128,6 +128,8 @@ enum path_flight_mark {
 };
 
 #define PATH_HOPS 16
+/* so many more are kept of single packets, elsewhere, since few have as many: by an upcall, conntrack, an echo's way back */
+#define PATH_HOPS_FURTHER 16
 
 /** What a flight was at, and over which edge it came there. */
 struct path_mark {
@@ -169,15 +171,34 @@ struct path_bucket {
 /** First bytes from L3 on, kept for packets that are lost without an skb at hand. */
 #define PATH_BYTES 64
 
+struct path_bytes {
+	__u32 length;		/* of the packet, from L3 on */
+	__u16 eth_type;
+	__u16 at_hand;
+	__u8 bytes[PATH_BYTES];
+};
+
 /** What path details keeps of a flight besides: by stage device, task and CPU. */
 struct path_trace {
-	__u32 length;		/* bytes from L3 on, when it began */
-	__u16 eth_type;
-	__u16 bytes_at_hand;
-	__u8 bytes[PATH_BYTES];
+	struct path_bytes begun;
 	__u32 ifindex[PATH_HOPS];
 	sonde_pid pid[PATH_HOPS];	/* in a softirq: of the task that it interrupted */
 	__u16 cpu[PATH_HOPS];
+};
+
+/** A stage that the flight has no room for, with all that is known of it. */
+struct path_hop {
+	__u64 at;		/* ns */
+	__u32 ifindex;
+	sonde_pid pid;
+	__u16 cpu;
+	struct path_mark mark;
+	__u32 unused;
+};
+
+struct path_further {
+	__u64 first;		/* of the flight whose stages these are; 0: of none */
+	struct path_hop hop[PATH_HOPS_FURTHER];
 };
 
 /** How a packet's way ended, and each stage of it. */
@@ -187,6 +208,8 @@ struct path_way {
 	__u32 fate;		/* enum path_fate; FATE_none: it arrived */
 	struct path_flight flight;
 	struct path_trace trace;
+	struct path_further further;
+	struct path_bytes ended;	/* --bytes: as begun, at the last stage; length 0: not known */
 };
 
 /** A single packet: path details. */

@@ -107,6 +107,7 @@ enum sonde_loss {
 	LOSS_kicks,		/* path: a guest's kick found no room: its packets begin where vhost runs */
 	LOSS_workers,		/* path: a vhost thread found no room: what it has in hand is not followed */
 	LOSS_moves,		/* path: a packet got other memory and found no room: it times out */
+	LOSS_stages,		/* path details: a packet had more than 16 stages, and the others found no room */
 	LOSS_MAX,
 };
 

@@ -43,6 +43,7 @@ static const struct {
 	{ "stacks", "stacks that could not be taken or kept" },
 	{ "devices", "device names that found their table full" },
 	{ "seen", "seen packets that found their table full" },
+	{ "stages", "packets with more than 16 stages, of which the others found no room" },
 	{ "kicks", "guest kicks that found their table full: the way begins where vhost runs" },
 	{ "workers", "times that a vhost thread found the table of threads full: its packets are not followed" },
 	{ "moves", "packets that got other memory and found that table full: they time out" },

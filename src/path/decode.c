@@ -10,7 +10,7 @@
 /* an offset of 0 would be one that is not set */
 #define L3 8
 
-void decode_bytes(const struct path_trace *trace, struct sonde_packet *packet)
+void decode_bytes(const struct path_bytes *first, struct sonde_packet *packet)
 {
 	unsigned char bytes[L3 + PATH_BYTES];
 	struct net_device *none = NULL;
@@ -18,15 +18,15 @@ void decode_bytes(const struct path_trace *trace, struct sonde_packet *packet)
 		.dev = none,
 		.head = bytes,
 		.data = bytes + L3,
-		.len = trace->bytes_at_hand,
-		.tail = L3 + trace->bytes_at_hand,
-		.protocol = bpf_htons(trace->eth_type),
+		.len = first->at_hand,
+		.tail = L3 + first->at_hand,
+		.protocol = bpf_htons(first->eth_type),
 		.network_header = L3,
 		.mac_header = PACKET_MAC_UNSET,
 	};
 
 	memset(packet, 0, sizeof(*packet));
-	memcpy(bytes + L3, trace->bytes, PATH_BYTES);
+	memcpy(bytes + L3, first->bytes, PATH_BYTES);
 	packet_parse(SONDE_DIRECT, &skb, packet);
-	packet->length = trace->length;
+	packet->length = first->length;
 }

@@ -5,7 +5,7 @@
 
 #include "abi/path.h"
 
-/** decode_bytes: packet from the bytes that a trace keeps; what they do not reach is truncated. */
-void decode_bytes(const struct path_trace *trace, struct sonde_packet *packet);
+/** decode_bytes: packet from its first bytes; what they do not reach is truncated. */
+void decode_bytes(const struct path_bytes *first, struct sonde_packet *packet);
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* details.c: path details: thresholds into rodata, the stages of a packet onto the screen. */
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +98,8 @@ const struct option_row details_option_rows[] = {
 	  "latency-threshold latency-us threshold-us", .parse = path_threshold_parse },
 	{ OPTION_FLAG_PARSED, "lost", NULL,
 	  "packets that do not arrive: dropped, consumed elsewhere, timed out ...", .parse = lost_parse },
+	{ OPTION_FLAG, "bytes", NULL, "also the first 64 bytes from L3 on, as the packet was at its first and at its last stage",
+	  OPT_RODATA(engine, cfg_bytes_twice) },
 	{ OPTION_PARSED, "latency-ms", "MS", NULL, .parse = path_threshold_ms_parse },
 	{ OPTION_U32, "rate", "N", "at most N events a second; the rest is counted",
 	  OPT_RODATA(engine, cfg_rate), .min = 1, .max = 10000000 },
@@ -117,7 +120,10 @@ static void packet_lost(struct run *run, struct path_flight *flight, uint32_t in
 	event.at = flight->first;
 	event.took = flight->last - flight->first;
 	event.more = (struct path_way){ .fate = FATE_timed_out, .flight = *flight, .trace = state->traces[index] };
-	decode_bytes(&event.more.trace, &event.packet);
+	if (flight->hops > PATH_HOPS && !bpf_map_lookup_elem(object_map(run, "furthers"), &index, &event.more.further) &&
+	    event.more.further.first != flight->first)
+		event.more.further.first = 0;
+	decode_bytes(&event.more.trace.begun, &event.packet);
 	run_event(run, &event, sizeof(event));
 }
 
@@ -142,7 +148,7 @@ int details_configure(struct run *run)
 	state->lost = packet_lost;
 	err = path_configure(run);
 	/* where no stage ends the path, the packet is then in a guest and has no skb */
-	RODATA(run)->cfg_bytes = RODATA(run)->cfg_lost || (!err && !state->path->ends);
+	RODATA(run)->cfg_bytes = RODATA(run)->cfg_lost || RODATA(run)->cfg_bytes_twice || (!err && !state->path->ends);
 	for (int stage = 1; !err && stage < STAGE_MAX; stage++) {
 		if (!RODATA(run)->cfg_stage_threshold[stage] || state->stages & 1U << stage)
 			continue;
@@ -165,7 +171,7 @@ void details_before(struct run *run, void *event)
 	(void)run;
 	/* what arrives in a guest has no skb any more */
 	if (!packet->packet.length)
-		decode_bytes(&packet->more.trace, &packet->packet);
+		decode_bytes(&packet->more.trace.begun, &packet->packet);
 }
 
 /* name of a task, from its thread id; it may have ended */
@@ -186,51 +192,66 @@ static const char *comm_of(uint32_t pid, char comm[17])
 	return comm;
 }
 
-static const struct path_stage_row *stage_of(const struct path_way *way, uint32_t hop)
+/* how many stages are known */
+static uint32_t hops_of(const struct path_way *way)
 {
-	return &path_stages[way->flight.mark[hop].stage < STAGE_MAX ? way->flight.mark[hop].stage : STAGE_none];
+	uint32_t most = PATH_HOPS + (way->further.first ? PATH_HOPS_FURTHER : 0);
+
+	return way->flight.hops < most ? way->flight.hops : most;
+}
+
+static struct path_hop hop_of(const struct path_way *way, uint32_t hop)
+{
+	if (hop >= PATH_HOPS)
+		return way->further.hop[hop - PATH_HOPS];
+	return (struct path_hop){ way->flight.at[hop], way->trace.ifindex[hop], way->trace.pid[hop], way->trace.cpu[hop],
+				  way->flight.mark[hop], 0 };
+}
+
+static const struct path_stage_row *stage_of(const struct path_hop *hop)
+{
+	return &path_stages[hop->mark.stage < STAGE_MAX ? hop->mark.stage : STAGE_none];
 }
 
 /* wall: of the first stage, that all stages have one distance to wall time */
-static void hop_json(json_t *list, const struct path_way *way, uint32_t hop, uint32_t hops,
-		     uint64_t wall, uint32_t netns)
+static void hop_json(json_t *list, const struct path_way *way, uint32_t at, uint64_t wall, uint32_t netns)
 {
-	const struct sonde_device_key key = { way->trace.ifindex[hop], netns };
-	const __u64 *at = way->flight.at;
+	const struct path_hop hop = hop_of(way, at);
+	const struct sonde_device_key key = { hop.ifindex, netns };
 	sonde_name name;
 	char comm[17], dev[17] = "";
 	json_t *entry;
 
 	if (device_name(&key, name))
 		memcpy(dev, name, sizeof(name));
-	entry = json_pack("{s:s, s:I, s:i, s:i, s:i, s:s?}", "stage", stage_of(way, hop)->name,
-			  "at_ns", (json_int_t)(wall + at[hop] - way->flight.first), "cpu", way->trace.cpu[hop],
-			  "pid", way->trace.pid[hop], "ifindex", way->trace.ifindex[hop], "dev", *dev ? dev : NULL);
+	entry = json_pack("{s:s, s:I, s:i, s:i, s:i, s:s?}", "stage", stage_of(&hop)->name,
+			  "at_ns", (json_int_t)(wall + hop.at - way->flight.first), "cpu", hop.cpu,
+			  "pid", hop.pid, "ifindex", hop.ifindex, "dev", *dev ? dev : NULL);
 	/* a name may be no UTF-8 */
-	if (comm_of(way->trace.pid[hop], comm))
+	if (comm_of(hop.pid, comm))
 		json_object_set_new(entry, "comm", json_string(comm));
-	if (hop + 1 < hops)
-		json_object_set_new(entry, "to_next_ns", json_integer(at[hop + 1] - at[hop]));
+	if (at + 1 < hops_of(way))
+		json_object_set_new(entry, "to_next_ns", json_integer(hop_of(way, at + 1).at - hop.at));
 	json_array_append_new(list, entry);
 }
 
-static void hop_text(const struct path_way *way, uint32_t hop, uint32_t hops, uint64_t took,
-		     uint32_t netns, FILE *to)
+static void hop_text(const struct path_way *way, uint32_t at, uint64_t took, uint32_t netns, FILE *to)
 {
-	const struct sonde_device_key key = { way->trace.ifindex[hop], netns };
+	const struct path_hop hop = hop_of(way, at);
+	const struct sonde_device_key key = { hop.ifindex, netns };
 	char span[CLOCK_SPAN], comm[17];
 	sonde_name name;
-	uint64_t delta = hop + 1 < hops ? way->flight.at[hop + 1] - way->flight.at[hop] : 0;
+	uint64_t delta = at + 1 < hops_of(way) ? hop_of(way, at + 1).at - hop.at : 0;
 
-	fprintf(to, "    %-28s cpu %-3u ", stage_of(way, hop)->words, way->trace.cpu[hop]);
+	fprintf(to, "    %-28s cpu %-3u ", stage_of(&hop)->words, hop.cpu);
 	if (device_name(&key, name))
 		fprintf(to, "%-12.16s ", name);
 	else
 		fprintf(to, "%-12s ", "-");
-	if (comm_of(way->trace.pid[hop], comm))
+	if (comm_of(hop.pid, comm))
 		field_plain(comm, strlen(comm), to);
-	fprintf(to, "/%u", way->trace.pid[hop]);
-	if (hop + 1 < hops) {
+	fprintf(to, "/%u", hop.pid);
+	if (at + 1 < hops_of(way)) {
 		fprintf(to, "  then %s ", clock_span(span, delta));
 		for (uint64_t i = 0; took && i < delta * 20 / took; i++)
 			fputc('#', to);
@@ -238,12 +259,39 @@ static void hop_text(const struct path_way *way, uint32_t hop, uint32_t hops, ui
 	fputc('\n', to);
 }
 
+/* hex, of what is at hand */
+static const char *bytes_hex(const struct path_bytes *bytes, char hex[2 * PATH_BYTES + 1])
+{
+	uint32_t n = bytes->at_hand < PATH_BYTES ? bytes->at_hand : PATH_BYTES;
+
+	hex[0] = 0;
+	for (uint32_t i = 0; i < n; i++)
+		snprintf(hex + 2 * i, 3, "%02x", bytes->bytes[i]);
+	return hex;
+}
+
+static void bytes_show(const struct path_way *way, json_t *json, FILE *text)
+{
+	char first[2 * PATH_BYTES + 1], last[2 * PATH_BYTES + 1];
+
+	bytes_hex(&way->trace.begun, first);
+	/* what arrives in a guest has no memory of its own at the end, nor what times out */
+	if (!way->ended.length)
+		last[0] = 0;
+	else
+		bytes_hex(&way->ended, last);
+	if (json)
+		json_object_set_new(json, "bytes", json_pack("{s:s, s:s?}", "first", first, "last", *last ? last : NULL));
+	if (text)
+		fprintf(text, "    at first %s\n    at last  %s\n", first, *last ? last : "-");
+}
+
 int details_more(struct run *run, const void *event, json_t *json, FILE *text)
 {
 	const struct path_packet *packet = event;
 	const struct path_way *way = &packet->more;
 	const char *fate = way->fate ? path_fate_name(way->fate) : "arrived";
-	uint32_t hops = way->flight.hops < PATH_HOPS ? way->flight.hops : PATH_HOPS, netns = RODATA(run)->path_netns;
+	uint32_t hops = hops_of(way), netns = RODATA(run)->path_netns;
 	uint64_t wall = clock_wall(packet->at);
 	char place[160];
 	json_t *list = json_array();
@@ -257,7 +305,7 @@ int details_more(struct run *run, const void *event, json_t *json, FILE *text)
 					    json_pack("{s:s?, s:s}", "reason", reason_name(way->reason),
 						      "place", place));
 		for (uint32_t i = 0; i < hops; i++)
-			hop_json(list, way, i, hops, wall, netns);
+			hop_json(list, way, i, wall, netns);
 		json_object_set(json, "stages", list);
 	}
 	if (text) {
@@ -269,8 +317,10 @@ int details_more(struct run *run, const void *event, json_t *json, FILE *text)
 		if (way->fate)
 			fputc('\n', text);
 		for (uint32_t i = 0; i < hops; i++)
-			hop_text(way, i, hops, packet->took, netns, text);
+			hop_text(way, i, packet->took, netns, text);
 	}
+	if (RODATA(run)->cfg_bytes_twice)
+		bytes_show(way, json, text);
 	json_decref(list);
 	return 0;
 }

@@ -16,7 +16,7 @@ static __noinline int port_is_other(struct sk_buff *skb, __u32 stage)
 	struct net_device *dev = SONDE_READ(SONDE_PROBE, skb, dev);
 	struct path_slot slot;
 
-	if ((__u32)SONDE_READ(SONDE_PROBE, dev, ifindex) == path_port)
+	if ((__u32)SONDE_READ(SONDE_PROBE, dev, ifindex) == path_port_ifindex)
 		return 0;
 	if (stage < STAGE_MAX && flight_find(&slot, flight_key(SONDE_PROBE, skb)) && slot.flight->stage < STAGE_MAX &&
 	    path_edges[stage][slot.flight->stage])
@@ -162,7 +162,8 @@ static __always_inline int at_receive(void *ctx, const __u64 *args, enum sonde_a
 		return path_stage_first(ctx, access, skb, STAGE_receive);
 	case ROLE_vm:
 	case ROLE_vm_from:
-		if ((access == SONDE_DIRECT ? tap_direct(ctx, skb) : tap_probe(ctx, skb)) && cfg_gaps)
+		path_stage_first(ctx, access, skb, STAGE_tap_in);
+		if ((access == SONDE_DIRECT ? tap_direct(skb) : tap_probe(skb)) && cfg_gaps)
 			path_gap(access, skb, CELL_gap_in);
 		return 0;
 	}

@@ -3,7 +3,9 @@
 #include <bpf/bpf.h>
 #include <dirent.h>
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -230,7 +232,7 @@ static int path_choose(struct run *run)
 
 static int port_check(struct run *run)
 {
-	const struct path_run *state = run->state;
+	struct path_run *state = run->state;
 
 	if (!state->port)
 		return 0;
@@ -239,11 +241,23 @@ static int port_check(struct run *run)
 		run_error(run, "--internal-interface %s: path %s goes by no such port", state->port, state->path->name);
 		return -EINVAL;
 	}
-	PATH_RODATA(run)->path_port = if_nametoindex(state->port);
-	if (PATH_RODATA(run)->path_port)
+	state->internal.is.ifindex = if_nametoindex(state->port);
+	snprintf(state->internal.name, sizeof(state->internal.name), "%s", state->port);
+	PATH_RODATA(run)->path_port = 1;
+	if (state->internal.is.ifindex)
 		return 0;
 	run_error(run, "--internal-interface %s: no such device", state->port);
 	return -EINVAL;
+}
+
+/* whether the filter lets an ICMP echo pass, of either version */
+static bool echo_possible(const struct sonde_filter *filter)
+{
+	if (filter->set & (FILTER_PORTS | FILTER_ARP))
+		return false;
+	if (filter->set & FILTER_TYPE && filter->eth_type != ETH_P_IP && filter->eth_type != ETH_P_IPV6)
+		return false;
+	return !(filter->set & FILTER_PROTOCOL) || filter->protocol == IPPROTO_ICMP || filter->protocol == IPPROTO_ICMPV6;
 }
 
 static int devices_check(struct run *run)
@@ -262,6 +276,22 @@ static int devices_check(struct run *run)
 	if (run->filter->set & FILTER_VLAN && state->path->begins & 1U << STAGE_out) {
 		run_error(run, "--vlan %u: what this host sends gets its tag on the way, after path %s has begun: no packet "
 			       "would match", run->filter->vlan, state->path->name);
+		return -EINVAL;
+	}
+	if (run->filter->set & FILTER_TUNNEL && state->path->begins & 1U << STAGE_tap_in) {
+		run_error(run, "--inner, --vni: what a guest sends is in no tunnel yet where path %s begins: name its own addresses",
+			  state->path->name);
+		return -EINVAL;
+	}
+	if (state->path->begins & 1U << STAGE_out && (run->filter->set & FILTER_ARP ||
+	    (run->filter->set & FILTER_TYPE && run->filter->eth_type != ETH_P_IP && run->filter->eth_type != ETH_P_IPV6))) {
+		run_error(run, "--%s: path %s begins with what this host's IP layer sends: no packet would match",
+			  run->filter->set & FILTER_ARP ? "protocol arp" : "type", state->path->name);
+		return -EINVAL;
+	}
+	if (state->path->reply && !echo_possible(run->filter)) {
+		run_error(run, "--protocol, --port, --type: path %s sees ICMP echo and nothing else: no packet would match",
+			  state->path->name);
 		return -EINVAL;
 	}
 	if (state->path->needs_phy != any_phy) {
@@ -338,6 +368,8 @@ int devices_loaded(struct run *run)
 	int err = 0;
 
 	state->ifindexes = object_variable(run, "path_ifindexes");
+	state->internal_ifindex = object_variable(run, "path_port_ifindex");
+	*state->internal_ifindex = state->internal.is.ifindex;
 	for (uint32_t i = 0; i < state->device_count && !err; i++)
 		err = device_share(run, i);
 	return err;
@@ -365,23 +397,33 @@ int devices_configure(struct run *run)
 	return err;
 }
 
-/* a device may be renamed, which nobody has to know; be deleted; or be there again under its name, as another one */
-static void device_look(struct run *run, uint32_t at)
+/*
+ * A device may be renamed, which nobody has to know; be deleted; or be there again under its name, as another one: then
+ * its new number is returned, else 0.
+ */
+static uint32_t device_anew(struct run *run, struct path_device_name *device)
 {
-	struct path_run *state = run->state;
-	struct path_device_name *device = &state->devices[at];
 	char name[IF_NAMESIZE];
 	uint32_t ifindex;
 
 	if (!device->gone && if_indextoname(device->is.ifindex, name)) {
 		memcpy(device->name, name, sizeof(device->name));
-		return;
+		return 0;
 	}
 	ifindex = if_nametoindex(device->name);
 	if (!ifindex && !device->gone)
 		run_error(run, "%s is gone: its packets are no longer seen, until a device of that name is there again",
 			  device->name);
 	device->gone = !ifindex;
+	return ifindex;
+}
+
+static void device_look(struct run *run, uint32_t at)
+{
+	struct path_run *state = run->state;
+	struct path_device_name *device = &state->devices[at];
+	uint32_t ifindex = device_anew(run, device);
+
 	if (!ifindex)
 		return;
 	if (at >= PATH_DEVICES)
@@ -391,6 +433,17 @@ static void device_look(struct run *run, uint32_t at)
 		run_error(run, "%s was made anew: its packets are seen again", device->name);
 }
 
+static void internal_look(struct run *run)
+{
+	struct path_run *state = run->state;
+	uint32_t ifindex = state->port ? device_anew(run, &state->internal) : 0;
+
+	if (!ifindex)
+		return;
+	*state->internal_ifindex = state->internal.is.ifindex = ifindex;
+	run_error(run, "%s was made anew: its packets are seen again", state->internal.name);
+}
+
 static int devices_look(void *data)
 {
 	struct run *run = data;
@@ -398,6 +451,7 @@ static int devices_look(void *data)
 
 	for (uint32_t i = 0; i < state->device_count; i++)
 		device_look(run, i);
+	internal_look(run);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #define NETSONDE_PATH_END_BPF_H
 
 #include "drop.bpf.h"
+#include "path/device.bpf.h"
 #include "path/step.bpf.h"
 
 struct {
@@ -179,7 +180,18 @@ HOOK_TRACEPOINT(drop, kfree_skb, at_drop)
 HOOK_FUNCTION(coalesced, kfree_skb_partial, at_coalesced)
 
 /* __kfree_skb(skb): how TCP frees what it has used up itself, such as pure ACKs; without a tracepoint */
-HOOK_FUNCTION(freed, __kfree_skb, at_consume)
+static __always_inline int at_freed(void *ctx, const __u64 *args, enum sonde_access access)
+{
+	__u32 zero = 0;
+	__u64 *packet = path_active ? bpf_map_lookup_elem(&gro_packets, &zero) : NULL;
+
+	/* so does GRO what it has made a part of another packet: at_merged() is next */
+	if (packet && *packet && *packet == flight_key(access, (struct sk_buff *)args[0]))
+		return 0;
+	return at_consume(ctx, args, access);
+}
+
+HOOK_FUNCTION(freed, __kfree_skb, at_freed)
 
 /*
  * skb_attempt_defer_free(skb): since 5.18 how TCP is done with what was read, on 7.3 UDP too. On the CPU

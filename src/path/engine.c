@@ -16,6 +16,7 @@
 
 #define PATH_KICKS 4096
 #define PATH_GAPS 16384
+#define PATH_FURTHERS 1024
 /* with the tables of packets in flight less than 32 MB */
 #define RING_BYTES (2U << 20)
 #define RING_BYTES_NONE 8192
@@ -84,7 +85,7 @@ static int edges_set(struct run *run)
 	rodata->path_ends = state->socket ? path->ends_at_socket : path->ends;
 	state->edge_cells = CELL_EDGES;
 	state->stages = path->begins;
-	err = edges_add(run, path->edges, false);
+	err = edges_add(run, path->inner && run->filter->set & FILTER_TUNNEL ? path->inner : path->edges, false);
 	if (!err && path->reply) {
 		rodata->path_reply_begins = path->reply->begins;
 		rodata->path_reply_ends = path->reply->ends;
@@ -96,7 +97,8 @@ static int edges_set(struct run *run)
 	rodata->path_tunnels = !!(state->stages & 1U << STAGE_tunnel);
 	rodata->path_decap = rodata->path_tunnels && run->filter->set & FILTER_TUNNEL && !path->reply;
 	rodata->path_upcall_cells = upcall_cells(state);
-	state->cells = state->edge_cells + rodata->path_upcall_cells;
+	/* path details shows packets, not sums of them */
+	state->cells = rodata->cfg_details ? CELL_total : state->edge_cells + rodata->path_upcall_cells;
 	rodata->path_cells = state->cells;
 	for (uint32_t stage = 1; stage < STAGE_MAX; stage++) {
 		if (!path->reply && !rodata->cfg_metrics && !rodata->cfg_gaps)
@@ -126,6 +128,7 @@ static void tables_set(struct run *run)
 	map_size(run, "kicks", state->guests ? PATH_KICKS : 1);
 	map_size(run, "gaps", rodata->cfg_gaps ? PATH_GAPS : 1);
 	map_size(run, "more_devices", rodata->path_devices_more ? rodata->path_devices_more : 1);
+	map_size(run, "furthers", rodata->cfg_details ? PATH_FURTHERS : 1);
 	map_size(run, "events", rodata->cfg_details ? RING_BYTES : RING_BYTES_NONE);
 }
 

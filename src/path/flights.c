@@ -44,12 +44,13 @@ static void flight_add(struct path_run *state, const struct path_flight *flight)
 
 	for (uint32_t i = 1; i < hops; i++) {
 		uint64_t took = flight->at[i] - flight->at[i - 1];
+		uint32_t cell = flight->mark[i].cell + (flight->upcalled ? upcall_cells(state) : 0);
 		struct sonde_hist *hist;
 
-		/* a program may write just now */
-		if (flight->mark[i].cell >= state->edge_cells || flight->at[i] < flight->at[i - 1])
+		/* a program may write just now; path details has no cells */
+		if (flight->mark[i].cell >= state->edge_cells || cell >= state->cells || flight->at[i] < flight->at[i - 1])
 			continue;
-		hist = &state->swept->cells[flight->mark[i].cell + (flight->upcalled ? upcall_cells(state) : 0)];
+		hist = &state->swept->cells[cell];
 		hist->sum += took;
 		hist->max = took > hist->max ? took : hist->max;
 		hist->buckets[hist_index(took)]++;
@@ -139,8 +140,10 @@ void path_tick(struct run *run)
 		return;
 	left = sweep(run, clock_now());
 	/* nothing in flight and nothing begun for a second: stages need not look until the next packet */
-	if (!left && begun == state->begun_before)
+	if (!left && begun == state->begun_before) {
 		*state->active = 0;
+		__sync_synchronize();
+	}
 	if (!*state->active && begun_now(state) != begun)
 		*state->active = 1;
 	state->begun_before = begun;

@@ -17,9 +17,17 @@ struct path_hand {
 /* vhost reads up to 64 packets before it tells the guest */
 #define PATH_HANDS 128
 
+/** When the guest kicked, and who: its vCPU, as the kick is a write to an eventfd. */
+struct path_kick {
+	__u64 at;	/* ns; 0: not since the last packets were sent */
+	sonde_pid pid;
+	__u32 cpu;
+};
+
 struct path_worker {
-	__u64 kick, run;	/* ns; 0: not since the last packets were sent */
-	__u64 sent_kick, sent_run, sent;	/* of the packets that are being sent */
+	struct path_kick kick, sent_kick;
+	__u64 run;		/* ns; 0 as above */
+	__u64 sent_run, sent;	/* of the packets that are being sent */
 	__u64 used, irqfd, inject;	/* of the packets in hand */
 	__u32 taken;		/* numbers the packets taken */
 	__u32 hands;
@@ -49,7 +57,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1);
 	__type(key, __u64);
-	__type(value, __u64);
+	__type(value, struct path_kick);
 } kicks SEC(".maps");
 
 static __always_inline struct path_worker *worker_here(void)
@@ -79,16 +87,19 @@ static __always_inline struct path_worker *worker_make(void)
 /* vhost_poll_wakeup(wait, mode, sync, key): by the guest's kick, or because the tap has packets */
 static __always_inline int at_kick(void *ctx, const __u64 *args, enum sonde_access access)
 {
-	__u64 work, now;
+	struct path_kick kick = {};
+	__u64 work;
 	int err; /* before 6.4 the kernel leaves a map's error in half a register */
 
 	if (!path_open || !bpf_core_type_exists(struct vhost_poll))
 		return 0;
 	work = args[0] - bpf_core_field_offset(struct vhost_poll, wait) +
 	       bpf_core_field_offset(struct vhost_poll, work);
-	now = bpf_ktime_get_ns();
+	kick.at = bpf_ktime_get_ns();
+	kick.pid = bpf_get_current_pid_tgid();
+	kick.cpu = bpf_get_smp_processor_id();
 	/* the first kick counts: those that follow find the thread already called */
-	err = bpf_map_update_elem(&kicks, &work, &now, BPF_NOEXIST);
+	err = bpf_map_update_elem(&kicks, &work, &kick, BPF_NOEXIST);
 	if (err && err != -PATH_EEXIST)
 		loss_add(LOSS_kicks);
 	return 0;
@@ -98,7 +109,8 @@ static __always_inline int at_kick(void *ctx, const __u64 *args, enum sonde_acce
 static __always_inline int at_worker(void *ctx, const __u64 *args, enum sonde_access access)
 {
 	struct path_worker *worker;
-	__u64 work = args[0], *kick;
+	struct path_kick *kick;
+	__u64 work = args[0];
 
 	if (!path_open)
 		return 0;
@@ -106,14 +118,16 @@ static __always_inline int at_worker(void *ctx, const __u64 *args, enum sonde_ac
 	if (!worker)
 		return 0;
 	kick = bpf_map_lookup_elem(&kicks, &work);
-	worker->kick = kick ? *kick : 0;
+	worker->kick.at = 0;
+	if (kick)
+		worker->kick = *kick;
 	worker->run = bpf_ktime_get_ns();
 	if (kick)
 		bpf_map_delete_elem(&kicks, &work);
 	return 0;
 }
 
-/* tun_sendmsg(sock, m, len): one packet, or a batch. Only the first since a kick has waited for it. */
+/* tun_sendmsg(sock, m, len): one packet, or a batch. Of the first since a kick it is known that it has waited for it. */
 static __always_inline int at_tun(void *ctx, const __u64 *args, enum sonde_access access)
 {
 	struct path_worker *worker = path_open ? worker_here() : NULL;
@@ -123,7 +137,7 @@ static __always_inline int at_tun(void *ctx, const __u64 *args, enum sonde_acces
 	worker->sent_kick = worker->kick;
 	worker->sent_run = worker->run;
 	worker->sent = bpf_ktime_get_ns();
-	worker->kick = worker->run = 0;
+	worker->kick.at = worker->run = 0;
 	return 0;
 }
 
@@ -131,43 +145,54 @@ HOOK_FUNCTION(kick, vhost_poll_wakeup, at_kick)
 HOOK_FUNCTION(worker, handle_tx_kick, at_worker)
 HOOK_FUNCTION(tun, tun_sendmsg, at_tun)
 
+/* path details: the kick is no deed of vhost's thread */
+static __always_inline void tap_kicked(__u32 index, const struct path_kick *kick)
+{
+	struct path_trace *trace = bpf_map_lookup_elem(&traces, &index);
+
+	if (!trace)
+		return;
+	trace->pid[0] = kick->pid;
+	trace->cpu[0] = kick->cpu;
+}
+
 /* stages that are in the past; a function of its own for the stack's sake */
 static __noinline int tap_before(struct path_flight *flight, __u32 index, struct path_worker *worker)
 {
-	__u32 from = STAGE_none;
+	__u32 from = STAGE_none, at = 0;
 
-	flight->hops = 0;
 	flight->first = worker->sent;
 	if (worker->sent_run) {
 		flight->first = worker->sent_run;
-		if (worker->sent_kick) {
-			flight->first = worker->sent_kick;
-			flight_hop(flight, index, SONDE_PROBE, NULL, STAGE_kick, CELL_none, worker->sent_kick);
+		if (worker->sent_kick.at) {
+			flight->first = worker->sent_kick.at;
+			flight_note(flight, index, SONDE_PROBE, NULL, STAGE_kick, CELL_none, worker->sent_kick.at, at++);
+			if (cfg_details)
+				tap_kicked(index, &worker->sent_kick);
 			if (cfg_metrics)
 				meter_bare(flight, STAGE_kick, true);
 			from = STAGE_kick;
 		}
-		flight_hop(flight, index, SONDE_PROBE, NULL, STAGE_worker,
-			   from ? path_edges[STAGE_worker][STAGE_kick] : CELL_none, worker->sent_run);
+		flight_note(flight, index, SONDE_PROBE, NULL, STAGE_worker,
+			    from ? path_edges[STAGE_worker][STAGE_kick] : CELL_none, worker->sent_run, at++);
 		if (cfg_metrics)
 			meter_bare(flight, STAGE_worker, true);
 		from = STAGE_worker;
 	}
-	flight_hop(flight, index, SONDE_PROBE, NULL, STAGE_tun,
-		   from ? path_edges[STAGE_tun][STAGE_worker] : CELL_none, worker->sent);
+	flight_note(flight, index, SONDE_PROBE, NULL, STAGE_tun,
+		    from ? path_edges[STAGE_tun][STAGE_worker] : CELL_none, worker->sent, at);
 	if (cfg_metrics)
 		meter_bare(flight, STAGE_tun, true);
 	return 0;
 }
 
-/* a packet begins on a tap: what came before is known of the vhost thread that sends it. Returns 1 if it has begun. */
-static __always_inline int tap_begin(void *ctx, enum sonde_access access, struct sk_buff *skb)
+/* a packet has begun on a tap: what came before is known of the vhost thread that sends it. Returns 1 if it has begun. */
+static __always_inline int tap_begun(enum sonde_access access, struct sk_buff *skb)
 {
 	struct path_worker *worker;
 	struct path_slot slot;
 	__u64 begin;
 
-	path_stage_first(ctx, access, skb, STAGE_tap_in);
 	if (!path_active || !(path_begins & 1U << STAGE_tap_in))
 		return 0;
 	if (!flight_find(&slot, flight_key(access, skb)) || slot.flight->stage != STAGE_tap_in)
@@ -177,18 +202,21 @@ static __always_inline int tap_begin(void *ctx, enum sonde_access access, struct
 		return 1;
 	begin = slot.flight->first;
 	tap_before(slot.flight, slot.index, worker);
-	flight_hop(slot.flight, slot.index, access, skb, STAGE_tap_in, path_edges[STAGE_tap_in][STAGE_tun], begin);
+	flight_note(slot.flight, slot.index, access, skb, STAGE_tap_in, path_edges[STAGE_tap_in][STAGE_tun], begin,
+		    slot.flight->hops);
+	/* the others of a batch may have come after the kick */
+	worker->sent_kick.at = worker->sent_run = 0;
 	return 1;
 }
 
-static __noinline int tap_direct(void *ctx, struct sk_buff *skb)
+static __noinline int tap_direct(struct sk_buff *skb)
 {
-	return tap_begin(ctx, SONDE_DIRECT, skb);
+	return tap_begun(SONDE_DIRECT, skb);
 }
 
-static __noinline int tap_probe(void *ctx, struct sk_buff *skb)
+static __noinline int tap_probe(struct sk_buff *skb)
 {
-	return tap_begin(ctx, SONDE_PROBE, skb);
+	return tap_begun(SONDE_PROBE, skb);
 }
 
 static const struct path_end path_crowded = { .fate = FATE_crowded };
@@ -327,7 +355,7 @@ static __noinline int hand_arrive(void *ctx, struct path_worker *worker, __u64 k
 		hand_step(flight, index, STAGE_used, STAGE_irqfd, worker->irqfd);
 	if (worker->irqfd >= used && worker->inject >= worker->irqfd)
 		hand_step(flight, index, STAGE_irqfd, STAGE_inject, worker->inject);
-	if (cfg_details && flight_is_slow(flight))
+	if (cfg_details && flight_is_slow(flight, index))
 		hand_event(ctx, flight, index);
 	flight_count(index, FATE_none);
 	return 0;

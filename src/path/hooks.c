@@ -16,11 +16,34 @@ static bool receive_wanted(const struct run *run, const struct hook_row *hook)
 	return state->stages & (1U << STAGE_receive | 1U << STAGE_tap_in | 1U << STAGE_backlog);
 }
 
+/* by the stage's hook; IP output has a tunnel's outer packets, too, and what a tunnel receives is given to UDP */
 static bool stage_wanted(const struct run *run, const struct hook_row *hook)
 {
 	const struct path_run *state = run->state;
+	uint32_t stages = 1U << hook->tag;
 
-	return state->stages & 1U << hook->tag;
+	if (hook->tag == STAGE_out)
+		stages |= 1U << STAGE_encap;
+	if (hook->tag == STAGE_l4)
+		stages |= 1U << STAGE_tunnel;
+	return state->stages & stages;
+}
+
+/* net_dev_queue, net_dev_start_xmit */
+static bool queue_wanted(const struct run *run, const struct hook_row *hook)
+{
+	const struct path_run *state = run->state;
+
+	(void)hook;
+	return state->stages & (1U << STAGE_port_out | 1U << STAGE_qdisc);
+}
+
+static bool xmit_wanted(const struct run *run, const struct hook_row *hook)
+{
+	const struct path_run *state = run->state;
+
+	(void)hook;
+	return state->stages & (1U << STAGE_driver | 1U << STAGE_tap_out);
 }
 
 enum {
@@ -36,9 +59,11 @@ enum family {
 static unsigned int families(const struct run *run)
 {
 	const struct sonde_filter *filter = run->filter;
+	const struct path_run *state = run->state;
 	const uint32_t set = filter->set;
 
-	if (set & FILTER_TUNNEL)
+	/* nor does the filter say anything of what carries a guest's packets */
+	if (set & FILTER_TUNNEL || (state->stages & 1U << STAGE_encap && !(state->stages & 1U << STAGE_out)))
 		return FAMILY_4 | FAMILY_6;
 	if (set & FILTER_IP6 || (set & FILTER_TYPE && filter->eth_type == TYPE_IP6) ||
 	    (set & FILTER_PROTOCOL && filter->protocol == IPPROTO_ICMPV6))
@@ -72,7 +97,9 @@ static bool ip6_wanted(const struct run *run, const struct hook_row *hook)
 /* all but these go by __ip6_local_out() */
 static bool ip6_late_wanted(const struct run *run, const struct hook_row *hook)
 {
-	return ip6_wanted(run, hook) && (protocol_possible(run, IPPROTO_TCP) || protocol_possible(run, IPPROTO_SCTP));
+	const struct path_run *state = run->state;
+
+	return state->stages & 1U << STAGE_out && ip6_wanted(run, hook) && (protocol_possible(run, IPPROTO_TCP) || protocol_possible(run, IPPROTO_SCTP));
 }
 
 static bool tcp_wanted(const struct run *run, const struct hook_row *hook)
@@ -144,8 +171,8 @@ const struct hook_row path_hooks[] = {
 	{ "moved", true, NULL, NULL },
 	{ "segmented", true, NULL,
 	  "packets that the kernel cuts into segments before the NIC: they count as consumed" },
-	{ "queue", false, NULL },
-	{ "xmit", false, NULL },
+	{ "queue", false, queue_wanted },
+	{ "xmit", false, xmit_wanted },
 	{ "receive", false, receive_wanted },
 	{ "consume", false, NULL },
 	{ "drop", false, NULL },

@@ -79,6 +79,7 @@ static __always_inline int out_do(void *ctx, enum sonde_access access, struct sk
 	slot.key = &slot.bucket->key[0];
 	slot.flight = &slot.bucket->flight[0];
 	slot.index = set * PATH_WAYS;
+	slot.flight->first = ~0ULL; /* see flight_claim() */
 	*slot.key = key;
 	flight_begin(access, skb, &slot, STAGE_out);
 	return 0;
@@ -87,6 +88,17 @@ static __always_inline int out_do(void *ctx, enum sonde_access access, struct sk
 static __noinline int out_probe(void *ctx, struct sk_buff *skb, struct net *net)
 {
 	return out_do(ctx, SONDE_PROBE, skb, net);
+}
+
+/* what is in flight and gets a tunnel's header; false: any other packet */
+static __always_inline bool out_outer(void *ctx, enum sonde_access access, struct sk_buff *skb)
+{
+	struct path_slot slot;
+
+	if (!path_active || !flight_find(&slot, flight_key(access, skb)) || !out_is_outer(slot.flight, skb))
+		return false;
+	out_encap(ctx, access, skb);
+	return true;
 }
 
 /* __ip_local_out(net, sk, skb) */
@@ -98,6 +110,11 @@ static __always_inline int at_out4(void *ctx, const __u64 *args, enum sonde_acce
 	/* an answer of this host goes on with the flight of what it answers */
 	if (path_reply_begins & 1U << STAGE_out)
 		return path_active && path_at_home(access, net) ? path_stage_first(ctx, access, skb, STAGE_out) : 0;
+	/* a guest's packets begin elsewhere */
+	if (!(path_begins & 1U << STAGE_out)) {
+		out_outer(ctx, access, skb);
+		return 0;
+	}
 	if (!path_open)
 		return 0;
 	return access == SONDE_DIRECT ? out_do(ctx, access, skb, net) : out_probe(ctx, skb, net);
@@ -107,10 +124,9 @@ static __always_inline int at_out4(void *ctx, const __u64 *args, enum sonde_acce
 static __always_inline int at_out(void *ctx, const __u64 *args, enum sonde_access access)
 {
 	struct sk_buff *skb = (struct sk_buff *)args[2];
-	struct path_slot slot;
 
-	if (path_active && flight_find(&slot, flight_key(access, skb)) && out_is_outer(slot.flight, skb))
-		return out_encap(ctx, access, skb);
+	if (out_outer(ctx, access, skb))
+		return 0;
 	if (!path_at_home(access, (struct net *)args[0]))
 		return 0;
 	return path_stage_first(ctx, access, skb, STAGE_out);

@@ -94,6 +94,8 @@ static __always_inline bool flight_claim(struct path_slot *slot, __u64 key)
 	if (*slot->key > PATH_TAKEN)
 		flight_end(slot, FATE_evicted);
 claimed:
+	/* until it has begun it is the youngest, and not too late for user space either */
+	slot->flight->first = ~0ULL;
 	*slot->key = key;
 	return true;
 }

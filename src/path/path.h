@@ -33,6 +33,8 @@ struct path {
 	/** path rtt: the way of the echo reply, whose first edges are those from the request's end. */
 	const struct path *reply;
 	const char *between; /* what is between both: the part of the edges from the request's end */
+	/** Edges with --inner or --vni, instead of the others; NULL: the same. */
+	const struct path_edge *inner;
 };
 
 /** An edge that a run looks at. */
@@ -69,6 +71,8 @@ struct path_run {
 	const char *vm_from, *vm_to, *pairs; /* path pair: only one direction */
 	const char *port; /* --internal-interface */
 	uint32_t foreign_netns; /* inode of the namespace whose devices they are; 0: ours */
+	struct path_device_name internal; /* of --internal-interface */
+	uint32_t *internal_ifindex; /* as the programs have it */
 	struct path_device_name *devices; /* [device_count]; the first PATH_DEVICES are those of rodata */
 	uint32_t device_count;
 	uint32_t *ifindexes; /* as the programs have them */
@@ -127,7 +131,7 @@ struct path_run {
 #define PATH_LIMIT_OPTIONS(given_up)                                                               \
 	{ OPTION_DURATION, "timeout", "TIME", given_up,                                            \
 	  OPT_STATE(struct path_run, timeout_ns), .min = 100000000, .max = 600000000000ULL },      \
-	{ OPTION_U32, "in-flight", "N", "room for N packets at once (default 65536)",              \
+	{ OPTION_U32, "in-flight", "N", "N places for packets on their way (default 65536)",       \
 	  OPT_STATE(struct path_run, in_flight), .min = 64, .max = 1 << 20 }
 
 /** Rows of a summary tool that can print single packets instead. */
@@ -234,6 +238,7 @@ int metrics_report(struct run *run, enum scope scope);
 #define PATH_EVENT_RECORDS                                                                         \
 	PATH_STR("fate", "event: arrived, or what became of it, as in not_ended of path summary")  \
 	PATH_ANY("\"object\"", "drop", "event: of a dropped packet reason and place")              \
+	PATH_ANY("\"object\"", "bytes", "event, with --bytes: first and last: hex from L3 on, as the packet was at these stages") \
 	"\"stages\": {\"type\": \"array\", \"items\": {\"type\": \"object\", \"properties\": {"      \
 	PATH_STR("stage", "") PATH_INT("at_ns", "wall clock") PATH_INT("cpu", "")                  \
 	PATH_INT("pid", "of the task that the CPU ran") PATH_STR("comm", "absent if the task has ended") \

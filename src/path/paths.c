@@ -85,19 +85,25 @@ static const struct path_edge host_tx[] = {
 	{ STAGE_port_out, STAGE_qdisc }, ENCAP, NIC_OUT, EDGES_END,
 };
 
+/* out of a tunnel, whose outer packets this host's IP layer is given, perhaps by the internal port of another bridge */
+#define UNDERLAY_IN                                                                                	OVS_SENDS(STAGE_port_in), { STAGE_port_in, STAGE_backlog }, { STAGE_backlog, STAGE_ip },   	{ STAGE_receive, STAGE_ip }, DECAP
+
 static const struct path_edge host_rx[] = {
-	NIC_IN, OVS_EDGES, OVS_SENDS(STAGE_port_in), { STAGE_port_in, STAGE_backlog },
-	{ STAGE_backlog, STAGE_ip }, { STAGE_receive, STAGE_ip }, DECAP, { STAGE_ip, STAGE_l4 },
+	NIC_IN, OVS_EDGES, UNDERLAY_IN, { STAGE_ip, STAGE_l4 },
 	{ STAGE_l4, STAGE_socket }, { STAGE_socket, STAGE_read }, { STAGE_l4, STAGE_read },
 	EDGES_END,
 };
 
 static const struct path_edge vm_tx[] = {
-	GUEST_OUT, OVS_EDGES, OVS_SENDS(STAGE_qdisc), NIC_OUT, EDGES_END,
+	GUEST_OUT, OVS_EDGES, OVS_SENDS(STAGE_qdisc), ENCAP, { STAGE_port_out, STAGE_ovs }, NIC_OUT, EDGES_END,
 };
 
 static const struct path_edge vm_rx[] = {
 	NIC_IN, OVS_EDGES, OVS_SENDS(STAGE_qdisc), GUEST_IN, EDGES_END,
+};
+
+static const struct path_edge vm_rx_inner[] = {
+	NIC_IN, OVS_EDGES, UNDERLAY_IN, OVS_SENDS(STAGE_qdisc), GUEST_IN, EDGES_END,
 };
 
 static const struct path_edge vm_vm[] = {
@@ -126,9 +132,7 @@ static const struct path_edge host_both[] = {
 #define AWAY { STAGE_driver, STAGE_nic }, { STAGE_driver, STAGE_receive }
 
 static const struct path_edge host_reply[] = {
-	AWAY, NIC_IN, OVS_EDGES, OVS_SENDS(STAGE_port_in), { STAGE_port_in, STAGE_backlog },
-	{ STAGE_backlog, STAGE_ip }, { STAGE_receive, STAGE_ip }, DECAP, { STAGE_ip, STAGE_l4 },
-	EDGES_END,
+	AWAY, NIC_IN, OVS_EDGES, UNDERLAY_IN, { STAGE_ip, STAGE_l4 }, EDGES_END,
 };
 
 /* the host answers: what it sends, after ICMP was given the request */
@@ -138,7 +142,7 @@ static const struct path_edge host_answer[] = {
 };
 
 static const struct path_edge vm_reply[] = {
-	AWAY, NIC_IN, OVS_EDGES, OVS_SENDS(STAGE_qdisc), GUEST_IN, EDGES_END,
+	AWAY, NIC_IN, OVS_EDGES, UNDERLAY_IN, OVS_SENDS(STAGE_qdisc), GUEST_IN, EDGES_END,
 };
 
 #define BIT(stage) (1U << (stage))
@@ -164,7 +168,7 @@ static const struct path paths[] = {
 	{ "vm-tx", "what a guest sends", vm_tx, BIT(STAGE_tap_in), BIT(STAGE_driver), 0, true,
 	  true },
 	{ "vm-rx", "what a guest receives", vm_rx, BIT(STAGE_nic) | BIT(STAGE_receive),
-	  0, 0, true, true },
+	  0, 0, true, true, .inner = vm_rx_inner },
 	{ "vm-vm", "from guest to guest", vm_vm, BIT(STAGE_tap_in), 0, 0, false,
 	  true },
 	{ "forward", "from NIC to NIC", forward, BIT(STAGE_nic) | BIT(STAGE_receive),

@@ -21,7 +21,7 @@ const volatile __u32 path_device_count = 0;
 const volatile __u32 path_devices_more = 0;	/* how many there are in more_devices */
 const volatile __u32 path_tunnels = 0;	/* the path has a STAGE_tunnel, behind which there is GRO again */
 const volatile __u32 path_decap = 0;	/* what begins is in a tunnel, and goes on behind it */
-const volatile __u32 path_port = 0;	/* ifindex of the only internal port that counts; 0: any */
+const volatile __u32 path_port = 0;	/* only one internal port counts */
 const volatile __u32 path_netns = 0;	/* whose IP output begins path host-tx */
 const volatile __u32 path_set_mask = 0;	/* sets of flights less one */
 
@@ -38,11 +38,15 @@ __u32 epoch = 0;	/* user space flips it at each interval and reads the finished 
 /* path details */
 const volatile __u32 cfg_details = 0;
 const volatile __u32 cfg_bytes = 0;		/* the first bytes are kept: a packet may end without an skb */
+const volatile __u32 cfg_bytes_twice = 0;	/* and taken once more when it ends */
 const volatile __u32 cfg_lost = 0;		/* events for packets that did not end */
 const volatile __u32 cfg_slow = 0;		/* thresholds are set: quick packets are no events */
 const volatile __u64 cfg_threshold = 0;		/* ns in all; 0: none */
 const volatile __u32 cfg_stage_thresholds = 0;	/* there are such */
 const volatile __u64 cfg_stage_threshold[STAGE_MAX] = {};	/* ns from this stage to the next */
+
+/* ifindex of the only internal port that counts */
+__u32 path_port_ifindex = 0;
 
 /*
  * 0 as long as no packet is in flight: then a stage costs two instructions. Set

@@ -73,8 +73,12 @@ static __always_inline void path_step(void *ctx, enum sonde_access access, struc
 	if (cfg_metrics)
 		path_meter(access, skb, flight, stage, false);
 	/* over no edge it is another way: no end of this path */
-	if (cell == CELL_other)
+	if (cell == CELL_other) {
+		/* what this host sends to itself has no NIC on its way */
+		if (path_begins & 1U << STAGE_out && path_ends & 1U << STAGE_l4 && stage == STAGE_ip)
+			flight_end(slot, FATE_consumed);
 		return;
+	}
 	if (path_reply_begins && !(flight->marks & MARK_reply)) {
 		if (path_ends & 1U << stage)
 			path_await(access, skb, slot);
@@ -168,17 +172,17 @@ static __always_inline void flight_begin(enum sonde_access access, struct sk_buf
 	struct path_cpu *here = path_here();
 	struct path_flight *flight = slot->flight;
 
-	if (!path_active)
-		path_active = 1;
 	flight->skb = (__u64)skb;
 	flight->seen = 1U << stage;
 	flight->upcalled = 0;
 	flight->marks = path_decap ? MARK_tunnel : 0;
-	flight->hops = 0;
-	flight_hop(flight, slot->index, access, skb, stage, CELL_none, bpf_ktime_get_ns());
+	flight_note(flight, slot->index, access, skb, stage, CELL_none, bpf_ktime_get_ns(), 0);
 	flight->first = flight->last;
 	if (here)
 		__sync_fetch_and_add(&here->counts.begun, 1);
+	/* in this order: user space clears it, and sets it again if one has begun since it looked */
+	if (!path_active)
+		path_active = 1;
 	if (cfg_metrics)
 		path_meter(access, skb, flight, stage, true);
 	if (cfg_flows)
@@ -189,9 +193,9 @@ static __always_inline void flight_begin(enum sonde_access access, struct sk_buf
 		if (!trace)
 			return;
 		if (access == SONDE_DIRECT)
-			trace_bytes_direct(skb, trace);
+			trace_bytes_direct(skb, &trace->begun);
 		else
-			trace_bytes_probe(skb, trace);
+			trace_bytes_probe(skb, &trace->begun);
 	}
 }
 
@@ -274,7 +278,7 @@ static __always_inline int stage_fast(void *ctx, struct sk_buff *skb, __u32 wher
 	}
 	if (!(flags & FLAG_ends))
 		return 0;
-	if (flags & FLAG_details && flight_is_slow(flight))
+	if (flags & FLAG_details && flight_is_slow(flight, set * PATH_WAYS))
 		event_direct(ctx, skb, set * PATH_WAYS, flight, &path_arrived);
 	flight_count(set * PATH_WAYS, FATE_none);
 	return 0;

@@ -117,6 +117,9 @@ static __always_inline int upcall_do(void *ctx, enum sonde_access access, struct
 		return 0;
 	}
 	path_step(ctx, access, skb, &slot, STAGE_upcall);
+	/* it was another packet's, or this is a copy */
+	if (*slot.key <= PATH_TAKEN || slot.flight->stage != STAGE_upcall)
+		return 0;
 	end.fate = flight_up(slot.index, sonde_address_of(skb));
 	if (end.fate)
 		path_lose(ctx, access, skb, &slot, &end);

@@ -363,6 +363,83 @@ wall_us() {
 	echo "${EPOCHREALTIME/[.,]/}"
 }
 
+# ---- the kernel's own tracer, as a witness of when a packet was where ----
+
+tracing=/sys/kernel/tracing
+
+# A probe is "SYSTEM/EVENT FILTER", or "FUNCTION N" for a function's entry with its Nth argument; N is 0 for none.
+witness_begin() { # PROBE...
+	local probe what of
+	[ -e $tracing/trace ] || mount -t tracefs tracefs $tracing
+	echo mono > $tracing/trace_clock
+	# since 5.11 pointers in events are hashed only if that is asked for; before, only events agree with each other
+	[ ! -e $tracing/options/hash-ptr ] || echo 0 > $tracing/options/hash-ptr
+	for probe; do
+		read -r what of <<< "$probe"
+		if [[ $what == */* ]]; then
+			echo "$of" > "$tracing/events/$what/filter"
+		else
+			[ "$of" = 0 ] && of= || of="skbaddr=\$arg$of"
+			echo "p:witness/$what $what $of" >> $tracing/kprobe_events
+			what=witness/$what
+		fi
+		echo 1 > "$tracing/events/$what/enable"
+	done
+}
+
+witness_end() {
+	echo 0 > $tracing/events/enable
+	cat $tracing/trace > "$work/witness"
+	is "the kernel's tracer has it all" "$(cat $tracing/per_cpu/cpu*/stats | awk '/^overrun|^dropped/ { n += $2 } END { print n + 0 }')" 0
+}
+
+# How long the skbs took from a line that matches to one that matches, in ns, in the order of the first. What enters twice
+# counts from the second time on, or with "first" from the first.
+witness_waits() { # ENTERS LEAVES [first]
+	awk -v enters="$1" -v leaves="$2" -v first="${3-}" '
+		match($0, / [0-9]+[.][0-9]+: /) {
+			at = substr($0, RSTART + 1, RLENGTH - 3)
+			line = substr($0, RSTART + RLENGTH)
+			sub(/[.]/, "", at) # us; a number that began with 0 would be taken for octal
+			skb = ""
+			if (match(line, /skbaddr=[0-9a-fx]+/)) {
+				skb = substr(line, RSTART + 8, RLENGTH - 8)
+				sub(/^(0x)?0*/, "", skb)
+			}
+			if (line ~ leaves && skb in from) {
+				printf "%.0f %.0f\n", from[skb], (at - from[skb]) * 1000
+				delete from[skb]
+			}
+			if (line ~ enters && !(first && skb in from))
+				from[skb] = at
+		}' "$work/witness" | sort -n | cut -d' ' -f2
+}
+
+# What a tool says of N packets that were LEAST-NS or longer at a stage is within 1 % or 20 us of what the witness saw, in its
+# order. Of ten packets one may be off: the machine under the emulation may stop between both.
+expect_witnessed() { # NAME TITLE N STAGE LEAST-NS JQ-CONDITION-ON-EVENTS ENTERS LEAVES [first]
+	jq -r --arg stage "$4" --argjson least "$5" "select(.type == \"event\" and ($6)) | .stages[] |
+		select(.stage == \$stage and .to_next_ns >= \$least) | \"\(.at_ns) \(.to_next_ns)\"" "$work/$1.json" |
+		sort -n | cut -d' ' -f2 > "$work/told"
+	witness_waits "${@:7}" | awk -v least="$5" '$1 >= least * 0.9' > "$work/seen"
+	is "$2: the time at $4 is what the kernel's own tracer saw, to 1 % or 20 us" "$(awk '
+		FILENAME == ARGV[1] { seen[++n] = $1; next }
+		{
+			told++
+			for (i = last + 1; i <= n; i++) {
+				off = $1 > seen[i] ? $1 - seen[i] : seen[i] - $1
+				if (off <= 20000 || off <= seen[i] / 100) {
+					last = i
+					right++
+					break
+				}
+			}
+		}
+		END { print told + 0, (right >= told - int(told / 10) ? "right" : right + 0) }' "$work/seen" "$work/told")" "$3 right" \
+		"told: $(head -n 40 "$work/told" | xargs)
+seen: $(head -n 60 "$work/seen" | xargs)"
+}
+
 # ---- Open vSwitch, where a test sets $vswitchd ----
 
 ovs_stop() { # all threads of it

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# path-guests.sh: from guest to guest by path pair, a guest's ping by path rtt, what it sends by path metrics; a tap renamed and deleted.
+# path-guests.sh: from guest to guest by path pair, a guest's ping by path rtt, what it sends by path metrics; through a tunnel; TCP through conntrack; a tap renamed and deleted.
 # kernels: 6.1 6.12 7
 # check: 7
 # topology: vm
@@ -161,6 +161,89 @@ metrics_verdict() {
 		"$(meter metrics driver)" "$sent_veth"
 }
 
+# ---- through a VXLAN port of the guest's bridge, to a namespace behind a veth pair that is no port ----
+
+tunnel_make() {
+	ip netns add tunfar
+	ip link add ul0 type veth peer name ul1 netns tunfar
+	ip -batch - <<-'END'
+		link set ul0 address 52:54:00:00:04:01 up
+		addr add 192.168.77.1/24 dev ul0
+		neigh replace 192.168.77.2 lladdr 52:54:00:00:04:02 nud permanent dev ul0
+	END
+	ip -n tunfar -batch - <<-'END'
+		link set ul1 address 52:54:00:00:04:02 up
+		addr add 192.168.77.2/24 dev ul1
+		neigh replace 192.168.77.1 lladdr 52:54:00:00:04:01 nud permanent dev ul1
+		link add vx0 address 52:54:00:00:04:03 type vxlan id 77 local 192.168.77.2 remote 192.168.77.1 dstport 4789
+		link set vx0 mtu 1400 up
+		addr add 10.0.0.77/24 dev vx0
+	END
+	ovs-vsctl add-port br-int tun0 -- set interface tun0 type=vxlan options:remote_ip=192.168.77.2 options:key=77
+	# both sides and the bridge learn who is where
+	ip netns exec tunfar ping -q -c 3 -W 5 10.0.0.10 > "$work/ping" 2>&1
+}
+
+tunnel_case() {
+	guest_sinks g1 7505
+	labgen sink --netns tunfar --port 7504 > "$work/tunnel.sink" &
+	local sink=$!
+	wait_for 20 test -s "$work/tunnel.sink"
+	guest_send g1 10.0.0.77 7504 33 200
+	labgen udp --netns tunfar --dst 10.0.0.10 --dport 7505 --count 34 --rate 200 > "$work/tunnel"
+	guest_run g1 "ping -c 9 -i 0.1 -W 20 10.0.0.77" > "$work/ping"
+	nap 0.5
+	kill $sink
+	wait $sink
+	is "a tunnel: all are received and answered" \
+		"$(jq -r '.received // empty' "$work/tunnel.sink") $(guest_received g1 7505) $(grep -c '9 packets received' "$work/ping")" "33 34 1"
+}
+
+tunnel_verdict() {
+	expect_all tun_tx "vm-tx into a tunnel" 33
+	expect_reached tun_tx "vm-tx into a tunnel" 33 ovs actions encap qdisc driver
+	expect_sums tun_tx "vm-tx into a tunnel"
+	expect_all tun_rx "vm-rx out of a tunnel" 34
+	expect_reached tun_rx "vm-rx out of a tunnel" 34 ip tunnel backlog ovs actions qdisc tap_out vhost used
+	expect_sums tun_rx "vm-rx out of a tunnel"
+	expect_all tun_rtt "path rtt of a guest through a tunnel" 9
+	expect_reached tun_rtt "path rtt of a guest through a tunnel" 9 encap tunnel tap_out vhost
+}
+
+# ---- TCP, larger than the MTU on its way, each packet through connection tracking and back into the tables ----
+
+tcp_make() {
+	ovs-ofctl add-flows br-int - <<-'END'
+		priority=200,tcp,tp_dst=7506,actions=ct(commit,zone=5,table=5)
+		priority=200,tcp,tp_src=7506,actions=ct(zone=5,table=5)
+		table=5,priority=1,actions=NORMAL
+	END
+}
+
+tcp_case() {
+	labgen tcp-echo --netns peer --port 7506 > "$work/tcp.sink" &
+	local echo=$!
+	wait_for 20 test -s "$work/tcp.sink"
+	tcp_out=$(device tap-g1 rx_packets) tcp_in=$(device tap-g1 tx_packets)
+	tcp_answered=$(guest_run g1 'labgen tcp --dst 10.0.0.2 --dport 7506 --count 20 --size 20000 --rate 100' | jq -r .answered)
+	# the last ACK comes late
+	wait_for 20 eval '[ -z "$(ip netns exec peer ss -Htn state connected exclude time-wait)" ]'
+	nap 0.5
+	tcp_out=$(($(device tap-g1 rx_packets) - tcp_out)) tcp_in=$(($(device tap-g1 tx_packets) - tcp_in))
+	kill $echo
+	wait $echo
+}
+
+tcp_verdict() {
+	is "TCP: all answered, by packets larger than the MTU" "$tcp_answered $((tcp_out < 20 * 20000 / 1400))" "20 1" "$tcp_out"
+	expect_all tcp_tx "TCP from the guest" "$tcp_out"
+	expect_reached tcp_tx "TCP from the guest" "$tcp_out" tap_in ovs actions conntrack again qdisc driver
+	expect_sums tcp_tx "TCP from the guest"
+	expect_all tcp_rx "TCP to the guest" "$tcp_in"
+	expect_reached tcp_rx "TCP to the guest" "$tcp_in" ovs actions conntrack again qdisc tap_out vhost used
+	expect_sums tcp_rx "TCP to the guest"
+}
+
 # ---- a tap renamed, then deleted, under a guest that lives ----
 
 gone_case() {
@@ -223,6 +306,8 @@ is "all taps of a QEMU are found by its pid" "$(netsonde path summary --path vm-
 	--vm-interface "tap-g1,pid:$(< /run/guest/g2/qemu.pid)" --dry-run --verbose 2>&1 |
 	sed -n 's/^netsonde path summary: path vm-vm, //p' | sed 's/, /\n/g' | sort | xargs)" "guest tap-g1 guest tap-g2 guest tap-g2b"
 guest_run g2 'echo 16000000 > /proc/sys/net/core/rmem_max'
+tunnel_make || not_ok "a tunnel" "$(cat "$work/ping")"
+tcp_make
 labgen sink --hold --rcvbuf 1000000 --netns peer --port 7502 > "$work/sink" &
 labgen_pid=$!
 wait_for 20 test -s "$work/sink"
@@ -232,12 +317,19 @@ tool_begin rtt path rtt --phy-interface vp0,nic0 --vm-interface tap-g1 --timeout
 tool_begin metrics path metrics --path vm-tx \
 	--phy-interface vp0,nic0 --vm-interface tap-g1 --dst-port 7502 --timeout 60s
 tool_begin gone path summary --path vm-vm --vm-interface tap-g1,tap-g2 --dst-port 7503 --timeout 60s
+tool_begin tun_tx path summary --path vm-tx --phy-interface ul0 --vm-interface tap-g1 --dst-port 7504 --timeout 60s
+tool_begin tun_rx path summary --path vm-rx --phy-interface ul0 --vm-interface tap-g1 --inner --vni 77 --dst-port 7505 --timeout 60s
+tool_begin tun_rtt path rtt --phy-interface ul0 --vm-interface tap-g1 --dst-ip 10.0.0.77 --timeout 60s
+tool_begin tcp_tx path summary --path vm-tx --phy-interface vp0,nic0 --vm-interface tap-g1 --protocol tcp --timeout 60s
+tool_begin tcp_rx path summary --path vm-rx --phy-interface vp0,nic0 --vm-interface tap-g1 --protocol tcp --timeout 60s
 tools_ready
 pair_case
 rtt_case
 metrics_case
+tunnel_case
+tcp_case
 gone_case
-for name in pair rtt metrics gone; do
+for name in pair rtt metrics tun_tx tun_rx tun_rtt tcp_tx tcp_rx gone; do
 	tool_stop $name
 	is "ends in order: ${tool_args[$name]}" "$tool_status" 0 "$(tail -n 3 "$work/$name.err")"
 	# what the kernel skipped, where one task was preempted inside a program, shows in the counts
@@ -249,5 +341,7 @@ wait $labgen_pid
 pair_verdict
 rtt_verdict
 metrics_verdict
+tunnel_verdict
+tcp_verdict
 gone_verdict
 finish

@@ -85,6 +85,7 @@ expect_each() { # NAME TITLE DPORT N WAY
 			<(jq -r 'select(.src_port) | "\(.src_port) \(.sent_ns) \(.from_ns) \(.until_ns)"' "$work/sink.$3") \
 			"$work/$1.$3.events" | head -n 3)" ""
 	fi
+	expect_serials "$@"
 	is "$2: none took longer than the application saw" "$(awk '
 		NR == FNR { split($0, w, " "); most[w[1]] = w[2]; next }
 		{ split($0, e, "|") }
@@ -92,6 +93,22 @@ expect_each() { # NAME TITLE DPORT N WAY
 		e[3] > most[e[1]] { print e[1], "took", e[3], "of", most[e[1]] }' \
 		<(jq -r 'select(.src_port) | "\(.src_port) \(.until_ns - .sent_ns)"' "$work/sink.$3") \
 		"$work/$1.$3.events" | head -n 3)" ""
+}
+
+# By the serial numbers in their payloads, each was the same packet at its first and at its last stage, and is one that
+# labgen sent from that port. The numbers are 6 bytes behind the UDP header.
+expect_serials() { # NAME TITLE DPORT N
+	is "$2: the payload has one serial number at both ends, as sent" "$(jq -r --argjson port "$3" '
+		select(.type == "event" and .packet.udp.dst_port == $port) | (if .packet.ip.version == 6 then 108 else 68 end) as $at |
+		"\(.packet.udp.src_port) \(.bytes.first[$at:$at + 8]) \(.bytes.last[$at:$at + 8])"' "$work/$1.json" |
+		awk -v n="$4" -v lost="$(tool_number "$1" '(.lost.events // 0) + (.lost.missed // 0)')" '
+		NR == FNR { sent[$1 " " $2]++; next }
+		$2 != $3 { print "at first", $2, "at last", $3 }
+		sent[$1 " " $2]-- <= 0 { print "never sent or twice:", $0 }
+		{ all++ }
+		END { print (all <= n && all >= n - lost ? "right" : "seen " all + 0) }' \
+		<(jq -r 'select(.src_port) | "\(.src_port) \(.serial)"' "$work/sent.$3" | awk '{ printf "%s %08x\n", $1, $2 }') - |
+		head -n 5)" right
 }
 
 # ---- traffic ----
@@ -128,10 +145,10 @@ stamped() {
 flood_case() {
 	local noise=()
 	tool_begin tx path summary --path host-tx --phy-interface vp0 --dst-port 7101,7102 --timeout 60s
-	tool_begin tx_each path details --path host-tx --phy-interface vp0 --dst-port 7101,7102 --timeout 60s
+	tool_begin tx_each path details --bytes --path host-tx --phy-interface vp0 --dst-port 7101,7102 --timeout 60s
 	tool_begin rx path summary --path host-rx --socket \
 		--phy-interface vp0,nic0 --dst-port 7111,7112 --timeout 60s
-	tool_begin rx_each path details --path host-rx --socket \
+	tool_begin rx_each path details --bytes --path host-rx --socket \
 		--phy-interface vp0,nic0 --dst-port 7111,7112 --timeout 60s
 	tools_ready
 	sink 7101 peer --stamps --rcvbuf 16000000
@@ -193,7 +210,7 @@ alike() { # DPORT N
 looks_case() {
 	local i
 	tool_begin look path summary --path host-tx --phy-interface vp0 --dst-port 7121
-	tool_begin look_each path details --path host-tx --phy-interface vp0 --dst-port 7121,7123
+	tool_begin look_each path details --bytes --path host-tx --phy-interface vp0 --dst-port 7121,7123
 	tool_begin crowd path summary --path host-tx --phy-interface vp0 --dst-port 7123
 	tool_begin same path summary --path host-tx --phy-interface vp0 --dst-port 7122
 	tool_begin tiny path summary --path host-tx --phy-interface vp0 --dst-port 7124
@@ -231,6 +248,7 @@ twice_syn() {
 # they end in the order in which they began: none has the end of another.
 expect_unmixed() { # TITLE DPORT
 	events look_each "$2"
+	expect_serials look_each "$1" "$2" 12
 	is "$1: each began when one was sent" "$(awk '
 		NR == FNR { from[++n] = $1; until[n] = $2; next }
 		{

@@ -201,19 +201,21 @@ count_verdict() { # ALL-THAT-THE-GUEST-WAS-SENT ALL-THAT-IT-SENT
 
 # ---- how long: vhost's thread held off its CPU, the guest stopped ----
 
-thread_ran() { # how long vhost's thread has had a CPU until now, ns
+thread_ran() { # how long the thread that is held has had a CPU until now, ns
 	local ran rest
-	read -r ran rest < "/proc/$vhost/schedstat"
+	read -r ran rest < "/proc/$held/schedstat"
 	echo "$ran"
 }
 
-# vhost's thread has CPU 1 and no other, and there a task runs that goes before it. All else is on
-# CPU 0. The task asks the kernel for nothing: where it slept, vhost's thread would run.
-hold() {
+# The thread has CPU 1 and no other, and there a task runs that goes before it. All else is on
+# CPU 0. The task asks the kernel for nothing: where it slept, the thread would run.
+hold() { # THREAD
+	held=$1
 	rm -f "$work/holds"
 	# since 6.4 vhost's thread is one of QEMU's
 	taskset -apc 0 "$qemu" > "$work/taskset"
-	taskset -pc 1 "$vhost" > "$work/taskset"
+	taskset -pc 0 "$vhost" > "$work/taskset"
+	taskset -pc 1 "$held" > "$work/taskset"
 	taskset -pc 0 $$ > "$work/taskset"
 	# shellcheck disable=SC2016
 	chrt -f 50 taskset -c 1 bash -c 'echo > "$1/holds"
@@ -268,27 +270,19 @@ wait_in_ring() { # N SPORT PING?
 	waited_ns=$((($(wall_us) - all_in) * 1000))
 }
 
-# All that waited, as the tap says, waited for as long as nothing could come out, and nowhere else.
-# Each packet's own bounds are tighter: from when it was sent until nothing was in the way any more,
-# and until all had come out.
-expect_waited() { # TITLE SPORT SENT N LEAST-NS GO-US OUT-US
-	local bounds
-	jq -r 'select(.src_port) | "\(.src_port)|\(.from_ns)|\(.until_ns)"' "$work/sent.$2" > "$work/bounds"
+# All that waited, as the tap says, waited for as long as nothing could come out, none for longer than from when it was sent
+# until all had come out, each as the kernel's tracer saw it, and nowhere else.
+expect_waited() { # TITLE SPORT SENT N LEAST-NS OUT-US
+	jq -r 'select(.src_port) | "\(.src_port)|\(.from_ns)"' "$work/sent.$2" > "$work/bounds"
 	awk -F'|' -v from="$2" -v until="$(($2 + $3))" '$1 >= from && $1 < until' \
 		"$work/rx_each.events" > "$work/waited"
 	is "$1: so many waited in the ring for $5 ns or more as the tap had not given out" \
 		"$(awk -F'|' -v ns="$5" '$8 >= ns { n++ } END { print n + 0 }' "$work/waited")" "$4"
-	# "TOO-LONG RIGHT", the last with 1 % or 20 us allowed
-	bounds=$(awk -F'|' -v ns="$5" -v go="$6" -v out="$7" '
-		NR == FNR { from[$1] = $2; until[$1] = $3; next }
-		$8 > out * 1000 - from[$1] { long++ }
-		$8 >= ns && $8 >= (go * 1000 - until[$1]) * 0.99 - 20000 { right++ }
-		END { print long + 0, right + 0 }' "$work/bounds" "$work/waited")
-	is "$1: none waited for longer than until all had come out, $(($7 - $6)) us later" \
-		"${bounds% *}" 0
-	# what a busy machine puts off to ksoftirqd is not in the ring when its sender goes on
-	is "$1: most waited from when they were sent, to 1 %" \
-		"$((${bounds#* } > $4 / 2))" 1 "${bounds#* } of $4"
+	is "$1: none waited for longer than until all had come out" "$(awk -F'|' -v out="$6" '
+		NR == FNR { from[$1] = $2; next }
+		$8 > out * 1000 - from[$1]' "$work/bounds" "$work/waited" | head -n 3)" ""
+	expect_witnessed rx_each "$1" "$4" tap_out "$5" ".packet.udp.src_port >= $2 and .packet.udp.src_port < $2 + $3" \
+		'^net_dev_start_xmit:' '^tun_do_read:'
 	is "$1: and nowhere else for long" "$(awk -F'|' -v ns="$5" '
 		$8 >= ns { ring += $8; others += $3 - $8 } END { if (others > ring / 2) print others, "of", ring }' \
 		"$work/waited")" ""
@@ -309,7 +303,7 @@ hold_try() { # NUMBER
 	in=$(device $tap rx_packets)
 	rx_sport=$((21000 + $1 * 100)) tx_sport=$((23000 + $1 * 100))
 	sink 7315 nicpeer
-	hold
+	hold "$vhost"
 	kicked_us=$(wall_us)
 	guest_send g1 10.0.0.3 7315 3 0 --spread --sport $tx_sport
 	kicks_us=$(wall_us)
@@ -319,7 +313,7 @@ hold_try() { # NUMBER
 	wait_for 60 tap_took $((in + 3))
 	kick_most_ns=$((($(wall_us) - kicked_us) * 1000))
 	wait "$pinger"
-	hold_ns=$waited_ns hold_out_us=$out_us hold_go_us=$let_go_us
+	hold_ran=$held_ran hold_ns=$waited_ns hold_out_us=$out_us
 	wait_for 20 is_read nicpeer
 	nap 0.3
 	kill "${sinks[@]}"
@@ -334,8 +328,8 @@ tap_took() { # N in all
 
 hold_verdict() {
 	local rtt_us title="vhost's thread held off its CPU"
-	is "$title: it did not run" "$held_ran" 0
-	expect_waited "$title" "$rx_sport" 20 20 "$hold_ns" "$hold_go_us" "$hold_out_us"
+	is "$title: it did not run" "$hold_ran" 0
+	expect_waited "$title" "$rx_sport" 20 20 "$hold_ns" "$hold_out_us"
 	# one ping was sent meanwhile; its way to the guest is part of its round trip
 	rtt_us=$(sed -n 's/.* time=\([0-9.]*\) ms/\1/p' "$work/ping.waiting" |
 		awk '{ printf "%.0f", $1 * 1000 }')
@@ -360,21 +354,26 @@ hold_verdict() {
 			print (right ? "right" : $0 " of " least " to " most)
 		}' \
 		"$work/tx_each.events")" right
+	expect_witnessed tx_each "$title" 1 kick "$kick_least_ns" ".packet.udp.src_port == $tx_sport" '^vhost_(vq_)?work_queue:' '^handle_tx_kick:' first
 }
 
-# A guest that stands still: vhost goes on until its ring is full (6.1), or stands still as well,
-# as a thread of QEMU (6.4 and later).
+# A guest whose vCPU stands still: vhost goes on until the guest's ring is full, and then the tap's fills.
 stop_case() {
 	local out
 	out=$(device $tap tx_packets)
-	kill -STOP "$qemu"
-	wait_for 10 qemu_stands
+	wait_for 20 vcpu_found || not_ok "a stopped guest: its vCPU" "$(cat "/proc/$qemu/task/"*/syscall)"
+	hold "$vcpu"
 	wait_in_ring 400 22000
 	stop_in_ring=$((400 - ($(device $tap tx_packets) - out)))
-	stop_go_us=$(wall_us)
-	kill -CONT "$qemu"
-	come_out $((out + 400))
-	stop_ns=$waited_ns stop_out_us=$out_us
+	let_go $((out + 400))
+	stop_ran=$held_ran stop_ns=$waited_ns stop_out_us=$out_us
+}
+
+# The thread that waits in ioctl(KVM_RUN)
+vcpu_found() {
+	vcpu=$(grep -lE '^16 0x[0-9a-f]+ 0xae80 ' "/proc/$qemu/task/"*/syscall)
+	vcpu=${vcpu%/syscall} vcpu=${vcpu##*/}
+	[ -n "$vcpu" ]
 }
 
 qemu_stands() {
@@ -382,9 +381,10 @@ qemu_stands() {
 }
 
 stop_verdict() {
+	is "a stopped guest: its vCPU did not run" "$stop_ran" 0
 	is "a stopped guest: its ring has no room for 400" \
 		"$((stop_in_ring >= 100))" 1 "$stop_in_ring were left"
-	expect_waited "a stopped guest" 22000 400 "$stop_in_ring" "$stop_ns" "$stop_go_us" "$stop_out_us"
+	expect_waited "a stopped guest" 22000 400 "$stop_in_ring" "$stop_ns" "$stop_out_us"
 }
 
 # ---- bad days: the tap's ring full, the guest killed, the tap deleted ----
@@ -393,7 +393,7 @@ bad_days_case() {
 	bad_out=$(device $tap tx_packets)
 	bad_dropped=$(device $tap tx_dropped)
 	send peer 10.0.0.10 7398 3000 0
-	hold
+	hold "$vhost"
 	send peer 10.0.0.10 7398 1100 0
 	let_go 0
 	nap 1
@@ -461,8 +461,12 @@ tool_begin bad path summary --path vm-rx "${vm[@]}" $tap --dst-port 7398
 tools_ready
 tap_out=$(device $tap tx_packets) tap_out_bytes=$(device $tap tx_bytes)
 count_case
+# since 6.5 a vhost device's queues are told apart where work is given to its thread
+[ "$LAB_KERNEL" = 6.1 ] && calls_worker=vhost_work_queue || calls_worker=vhost_vq_work_queue
+witness_begin "net/net_dev_start_xmit name == \"$tap\"" 'tun_do_read 5' "$calls_worker 2" 'handle_tx_kick 1'
 hold_case
 stop_case
+witness_end
 is "what waited for the guest is received" "$(guest_received g1 7399)" $((20 * hold_tries + 400))
 tap_out=$(($(device $tap tx_packets) - tap_out)),$(($(device $tap tx_bytes) - tap_out_bytes))
 tools_end rx tx rx_each tx_each

@@ -57,6 +57,11 @@ summary|--path host-rx --phy-interface lo --internal-interface nosuchdevice|--in
 summary|--direction both --phy-interface lo --vm-interface lo|--direction both: of a guest one direction
 summary|--path host-tx --phy-interface lo --vlan 5|--vlan 5: what this host sends gets its tag on the way
 summary|--path host-rx --phy-interface lo --netns 1|--netns
+summary|--path host-tx --phy-interface lo --protocol arp|--protocol arp: path host-tx begins with what this host's IP layer sends
+summary|--path host-both --phy-interface lo --type lldp|--type: path host-both begins with what this host's IP layer sends
+summary|--path vm-tx --phy-interface lo --vm-interface lo --vni 5|--inner, --vni: what a guest sends is in no tunnel yet
+rtt|--phy-interface lo --protocol udp|--protocol, --port, --type: path host-rtt sees ICMP echo and nothing else
+rtt|--phy-interface lo --dst-port 80|--protocol, --port, --type: path host-rtt sees ICMP echo and nothing else
 rtt|--direction both --phy-interface lo|--direction both
 rtt|--direction rx --phy-interface lo --vm-interface lo|--direction rx
 rtt|--phy-interface lo --threshold 5ms --interval 5|--interval is for reports
