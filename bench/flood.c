@@ -4,15 +4,20 @@
  * counts instructions (lab/vm run --icount), in rounds until two agree.
  *
  * usage: flood [-b COMMAND] [-d NETNS] [-n FLOWS] [-r PID] ADDRESS PORT PACKETS
+ *        flood -c CPUS -d NETNS -f FILE ADDRESS PORT PACKETS
  *	-b COMMAND  run before each round
+ *	-c CPUS   as many processes, each on a CPU of its own and to a port of its own, send at the
+ *		  same time; what a packet cost is counted by QEMU (lab/vm run --count)
  *	-d NETNS  a socket there receives each packet before the next is sent
+ *	-f FILE   where QEMU puts the counts
  *	-n FLOWS  each packet of the next of so many flows: to 40,000 ports from PORT on, and
  *		  the same from further source ports
  *	-r PID    this process reads what the packets cause: it is stopped during
  *		  a round, and what it then needs to catch up is told apart
  *
  * Prints "PER_PACKET READER_PER_PACKET SENT ROUNDS": instructions a packet,
- * those of the reader (0 without -r), packets sent in all rounds, rounds.
+ * those of the reader (0 without -r), packets sent in all rounds, rounds. With
+ * -c the first is the median of all packets, and a fifth number their mean.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -21,13 +26,16 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "mark.h"
 
 #define ROUNDS_MAX 16
 #define AGREE 0.001	/* two rounds agree if they differ by less than this part of them */
@@ -35,6 +43,7 @@
 #define SOURCE 40000	/* port */
 #define PORTS 40000	/* that one source sends to */
 #define SOURCES 8
+#define CPUS_MAX 64
 
 static struct sockaddr_in target = { .sin_family = AF_INET };
 static long packets, flows;
@@ -101,17 +110,22 @@ static ssize_t packet_send(const void *payload, long number)
 	return sendto(senders[number / PORTS], payload, PAYLOAD, 0, (struct sockaddr *)&to, sizeof(to));
 }
 
-static double round_run(void)
+static void packet_pass(long number)
 {
 	char payload[PAYLOAD] = "";
+
+	if (packet_send(payload, number) != PAYLOAD)
+		err(1, "send");
+	if (receiver >= 0 && recv(receiver, payload, sizeof(payload), 0) != sizeof(payload))
+		err(1, "recv");
+}
+
+static double round_run(void)
+{
 	uint64_t start = now();
 
-	for (long i = 0; i < packets; i++) {
-		if (packet_send(payload, i) != PAYLOAD)
-			err(1, "send");
-		if (receiver >= 0 && recv(receiver, payload, sizeof(payload), 0) != sizeof(payload))
-			err(1, "recv");
-	}
+	for (long i = 0; i < packets; i++)
+		packet_pass(i);
 	return (double)(now() - start) / packets;
 }
 
@@ -177,15 +191,116 @@ static uint64_t reader_catch_up(void)
 	return last - before;
 }
 
+/* what those that send at the same time share */
+static struct crowd {
+	atomic_int warm, done;	/* processes that are */
+	atomic_long sent;
+} *crowd;
+
+/* Sends on one CPU. What it costs is marked only while all others send, too. */
+static void crowd_send(int cpu, int cpus, const char *netns)
+{
+	cpu_set_t own;
+	long sent = 0;
+
+	CPU_ZERO(&own);
+	CPU_SET(cpu, &own);
+	if (sched_setaffinity(0, sizeof(own), &own))
+		err(1, "CPU %d", cpu);
+	target.sin_port = htons(ntohs(target.sin_port) + cpu);
+	receiver = receiver_open(netns);
+	senders[0] = sender_open(SOURCE + cpu);
+	if (connect(senders[0], (struct sockaddr *)&target, sizeof(target)))
+		err(1, "connect");
+
+	for (; sent < packets; sent++)
+		packet_pass(sent);
+	for (crowd->warm++; crowd->warm < cpus; sent++)
+		packet_pass(sent);
+	for (long i = 0; i < packets; i++, sent++) {
+		asm volatile(MARK_ASM);
+		packet_pass(sent);
+	}
+	asm volatile(MARK_ASM);
+	for (crowd->done++; crowd->done < cpus; sent++)
+		packet_pass(sent);
+	crowd->sent += sent;
+}
+
+static int cost_compare(const void *a, const void *b)
+{
+	const uint64_t *one = a, *other = b;
+
+	return *one < *other ? -1 : *one > *other;
+}
+
+/* prints from the lines of count.c: median, mean */
+static void crowd_report(FILE *counts, int cpus)
+{
+	unsigned long long count, last[CPUS_MAX] = {}, sum = 0;
+	uint64_t *costs = calloc(packets * cpus, sizeof(*costs));
+	unsigned int cpu;
+	long n = 0;
+
+	if (!costs)
+		err(1, "memory");
+	while (fscanf(counts, "%u %llu", &cpu, &count) == 2) {
+		if (cpu >= CPUS_MAX || (last[cpu] && n == packets * cpus))
+			errx(1, "more marks than packets");
+		if (last[cpu]) {
+			costs[n++] = count - last[cpu];
+			sum += count - last[cpu];
+		}
+		last[cpu] = count;
+	}
+	if (n != packets * cpus)
+		errx(1, "%ld marks for %ld packets", n, packets * cpus);
+	qsort(costs, n, sizeof(*costs), cost_compare);
+	printf("%llu 0 %ld 1 %llu\n", (unsigned long long)costs[n / 2], crowd->sent, sum / n);
+	free(costs);
+}
+
+static int crowd_run(int cpus, const char *netns, const char *path)
+{
+	FILE *counts = fopen(path, "r");
+	int status, failed = 0;
+
+	if (!counts || fseek(counts, 0, SEEK_END))
+		err(1, "%s", path);
+	crowd = mmap(NULL, sizeof(*crowd), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (crowd == MAP_FAILED)
+		err(1, "memory");
+	for (int cpu = 0; cpu < cpus; cpu++) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			err(1, "fork");
+		if (!pid) {
+			crowd_send(cpu, cpus, netns);
+			_exit(0);
+		}
+	}
+	for (int cpu = 0; cpu < cpus; cpu++)
+		failed |= wait(&status) < 0 || status;
+	if (!failed)
+		crowd_report(counts, cpus);
+	fclose(counts);
+	return failed;
+}
+
 int main(int argc, char **argv)
 {
-	const char *netns = NULL, *before = NULL;
+	const char *netns = NULL, *before = NULL, *counts = NULL;
 	double last = 0, cost = 0, reading = 0;
-	int option, round;
+	int option, round, cpus = 0;
 
-	while ((option = getopt(argc, argv, "b:d:n:r:")) > 0) {
+	while ((option = getopt(argc, argv, "b:c:d:f:n:r:")) > 0) {
 		if (option == 'b')
 			before = optarg;
+		else if (option == 'c')
+			cpus = atoi(optarg);
+		else if (option == 'f')
+			counts = optarg;
 		else if (option == 'd')
 			netns = optarg;
 		else if (option == 'n')
@@ -199,6 +314,11 @@ int main(int argc, char **argv)
 		errx(2, "usage: flood [-b COMMAND] [-d NETNS] [-n FLOWS] [-r PID] ADDRESS PORT PACKETS");
 	target.sin_port = htons(atoi(argv[optind + 1]));
 	packets = atol(argv[optind + 2]);
+	if (cpus) {
+		if (cpus < 0 || cpus > CPUS_MAX || !netns || !counts || flows)
+			errx(2, "usage: flood -c CPUS -d NETNS -f FILE ADDRESS PORT PACKETS");
+		return crowd_run(cpus, netns, counts);
+	}
 	if (netns)
 		receiver = receiver_open(netns);
 	for (int i = 0; i <= flows / PORTS && i < SOURCES; i++)
