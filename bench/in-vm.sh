@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# in-vm.sh: what bench/run runs in an instruction-counted VM: one line of numbers a row.
+# in-vm.sh: what bench/run runs in a VM whose instructions are counted: one line of numbers a row.
 #
-#   row NAME INSTRUCTIONS-A-PACKET OF-THE-READER PEAK-KIB PACKETS ROUNDS [MEAN MAPS-KIB]
+#   row NAME INSTRUCTIONS-A-PACKET OF-THE-READER PEAK-KIB PACKETS ROUNDS
+#   cpus NAME CPUS MEDIAN WITHIN-90-PERCENT MEAN PERCENT-AT-THE-SAME-TIME MAPS-KIB
 #   start NAME INSTRUCTIONS-UNTIL-READY PEAK-KIB
 #   fail NAME WHY
 #
@@ -87,20 +88,20 @@ counted() { # NAME WHAT
 
 # row NAME TRAFFIC WHAT COMMAND...: WHAT=sent or WHAT=0, see counted(); none to check nothing
 row() {
-	local name=$1 kind=$2 what=$3 pid cost reader sent rounds mean peak number maps='' reads=()
+	local name=$1 kind=$2 what=$3 pid cost reader sent rounds crowd peak number reads=()
 	shift 3
 	"$@" > "$work/$name.out" 2> "$work/$name.err" &
 	pid=$!
 	started "$name" $pid || return
 	[[ $kind != *events ]] || reads=(-r $pid)
-	if ! read -r cost reader sent rounds mean < <(traffic "$kind" "${reads[@]}"); then
+	if ! read -r cost reader sent rounds crowd < <(traffic "$kind" "${reads[@]}"); then
 		fail "$name" "$(< $work/flood.err)"
 		kill -INT $pid
 		wait $pid
 		return
 	fi
 	peak=$(awk '/^VmHWM/ { print $2 }' /proc/$pid/status)
-	[ -z "$mean" ] || maps=$(maps_kib $pid)
+	[ -z "$crowd" ] || crowd+=" $(maps_kib $pid)"
 	kill -INT $pid
 	wait $pid
 	number=$(counted "$name" "${what%=*}")
@@ -109,7 +110,11 @@ row() {
 	*)	fail "$name" "of $sent packets it counted $number"
 		return ;;
 	esac
-	echo "row $name $cost $reader $peak $sent $rounds $mean $maps"
+	if [ -n "$crowd" ]; then
+		echo "cpus $name $(nproc) $cost $crowd"
+	else
+		echo "row $name $cost $reader $peak $sent $rounds"
+	fi
 }
 
 maps_kib() { # PID: memory of its BPF maps, as the kernel adds it up
@@ -120,9 +125,13 @@ maps_kib() { # PID: memory of its BPF maps, as the kernel adds it up
 }
 
 base() { # NAME TRAFFIC
-	local cost reader sent rounds mean
-	if read -r cost reader sent rounds mean < <(traffic "$2"); then
-		echo "row $1 $cost $reader - $sent $rounds $mean"
+	local cost reader sent rounds crowd
+	if read -r cost reader sent rounds crowd < <(traffic "$2"); then
+		if [ -n "$crowd" ]; then
+			echo "cpus $1 $(nproc) $cost $crowd -"
+		else
+			echo "row $1 $cost $reader - $sent $rounds"
+		fi
 	else
 		fail "$1" "$(< $work/flood.err)"
 	fi
@@ -267,23 +276,21 @@ paths() {
 	path path_rx_socket ovs_rx ended=sent host-rx vp0 --dst-ip 10.0.0.1 --protocol udp --socket
 }
 
-# The same workload on each CPU of a VM at once, counted by QEMU's plugin: one with one CPU, with two, and with four.
+# The same workload on each CPU of the VM at once, counted by QEMU
 cpus() {
-	local match=(--dst-ip 10.0.0.2 --protocol udp) other=(--dst-ip 10.0.0.99 --protocol udp) n
-	n=$(nproc)
+	local match=(--dst-ip 10.0.0.2 --protocol udp)
 	ping -c 2 10.0.0.2 > $work/ping
 	ovs-vsctl set Open_vSwitch . other_config:max-idle=3600000
-	base "base_cpus_$n" crowd
-	row "floor_cpus_$n" crowd none attach floor.bpf.o path_out path_queue path_xmit path_ovs path_actions \
+	base base crowd
+	row path_floor crowd none attach floor.bpf.o path_out path_queue path_xmit path_ovs path_actions \
 		path_consume path_drop
-	path "match_cpus_$n" crowd ended=sent host-tx vp0 "${match[@]}"
-	path "top_cpus_$n" crowd ended=sent host-tx vp0 "${match[@]}" --top 20
-	path "other_cpus_$n" crowd ended=0 host-tx vp0 "${other[@]}"
-	row "details_cpus_$n" crowd none netsonde path details --json --path host-tx --phy-interface vp0 \
+	path path_match crowd ended=sent host-tx vp0 "${match[@]}"
+	path path_match_top crowd ended=sent host-tx vp0 "${match[@]}" --top 20
+	path path_other crowd ended=0 host-tx vp0 --dst-ip 10.0.0.99 --protocol udp
+	row path_details crowd none netsonde path details --json --path host-tx --phy-interface vp0 \
 		--threshold 10s "${match[@]}"
-	row "metrics_cpus_$n" crowd ended=sent netsonde path metrics --json --interval 1d --path host-tx \
+	row path_metrics crowd ended=sent netsonde path metrics --json --interval 1d --path host-tx \
 		--phy-interface vp0 "${match[@]}"
-	base "base_cpus_$n" crowd
 }
 
 # What the Open vSwitch tools cost a packet (a VM as for paths)
