@@ -291,6 +291,9 @@ cpus() {
 		--threshold 10s "${match[@]}"
 	row path_metrics crowd ended=sent netsonde path metrics --json --interval 1d --path host-tx \
 		--phy-interface vp0 "${match[@]}"
+	# and what is sure to grow: one element of a hash map that all CPUs write, 40 times a packet
+	row shared crowd none bpftrace -B line -e 'BEGIN { printf("ready\n") }
+		kprobe:udp_sendmsg { '"$(printf '@x = %d; ' {1..40})"'}'
 }
 
 # What the Open vSwitch tools cost a packet (a VM as for paths)
