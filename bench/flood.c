@@ -115,7 +115,7 @@ static ssize_t packet_send(const void *payload, long number)
 
 static void packet_pass(long number)
 {
-	char payload[PAYLOAD] = "";
+	static char payload[PAYLOAD];
 
 	if (packet_send(payload, number) != PAYLOAD)
 		err(1, "send");
