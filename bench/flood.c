@@ -282,8 +282,12 @@ static void crowd_round(int cpus, const char *netns)
 			_exit(0);
 		}
 	}
-	for (int cpu = 0; cpu < cpus; cpu++)
+	for (int cpu = 0; cpu < cpus; cpu++) {
 		failed |= wait(&status) < 0 || status;
+		/* the others would wait for it for ever */
+		if (failed)
+			crowd->warm = crowd->done = cpus;
+	}
 	if (failed)
 		exit(1);
 }
