@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# in-vm.sh: what bench/run runs in an instruction-counted VM: one line of numbers a row.
+# in-vm.sh: what bench/run runs in a VM whose instructions are counted: one line of numbers a row.
 #
 #   row NAME INSTRUCTIONS-A-PACKET OF-THE-READER PEAK-KIB PACKETS ROUNDS
+#   cpus NAME CPUS MEDIAN WITHIN-90-PERCENT MEAN PERCENT-AT-THE-SAME-TIME MAPS-KIB
 #   start NAME INSTRUCTIONS-UNTIL-READY PEAK-KIB
 #   fail NAME WHY
 #
@@ -57,6 +58,8 @@ traffic() { # KIND [-r PID]
 	# each of them once in a round
 	flows_4000)	flood -n 4000 10.0.0.2 20000 4000 ;;
 	flows_100000)	flood -n 100000 10.0.0.2 20000 100000 ;;
+	# on all CPUs at the same time
+	crowd)		flood -c "$(nproc)" -f /share/lab/counts -d peer 10.0.0.2 7002 "$packets" ;;
 	deliver)	flood -d bench "${@:2}" 10.77.0.2 7002 "$packets" ;;
 	esac 2> $work/flood.err
 }
@@ -85,19 +88,20 @@ counted() { # NAME WHAT
 
 # row NAME TRAFFIC WHAT COMMAND...: WHAT=sent or WHAT=0, see counted(); none to check nothing
 row() {
-	local name=$1 kind=$2 what=$3 pid cost reader sent rounds peak number reads=()
+	local name=$1 kind=$2 what=$3 pid cost reader sent rounds crowd peak number reads=()
 	shift 3
 	"$@" > "$work/$name.out" 2> "$work/$name.err" &
 	pid=$!
 	started "$name" $pid || return
 	[[ $kind != *events ]] || reads=(-r $pid)
-	if ! read -r cost reader sent rounds < <(traffic "$kind" "${reads[@]}"); then
+	if ! read -r cost reader sent rounds crowd < <(traffic "$kind" "${reads[@]}"); then
 		fail "$name" "$(< $work/flood.err)"
 		kill -INT $pid
 		wait $pid
 		return
 	fi
 	peak=$(awk '/^VmHWM/ { print $2 }' /proc/$pid/status)
+	[ -z "$crowd" ] || crowd+=" $(maps_kib $pid)"
 	kill -INT $pid
 	wait $pid
 	number=$(counted "$name" "${what%=*}")
@@ -106,13 +110,28 @@ row() {
 	*)	fail "$name" "of $sent packets it counted $number"
 		return ;;
 	esac
-	echo "row $name $cost $reader $peak $sent $rounds"
+	if [ -n "$crowd" ]; then
+		echo "cpus $name $(nproc) $cost $crowd"
+	else
+		echo "row $name $cost $reader $peak $sent $rounds"
+	fi
+}
+
+maps_kib() { # PID: memory of its BPF maps, as the kernel adds it up
+	awk 'FNR == 1 { memlock = 0 }
+		/^memlock:/ { memlock = $2 }
+		/^map_id:/ && !seen[$2]++ { sum += memlock }
+		END { printf "%d\n", sum / 1024 }' /proc/"$1"/fdinfo/*
 }
 
 base() { # NAME TRAFFIC
-	local cost reader sent rounds
-	if read -r cost reader sent rounds < <(traffic "$2"); then
-		echo "row $1 $cost $reader - $sent $rounds"
+	local cost reader sent rounds crowd
+	if read -r cost reader sent rounds crowd < <(traffic "$2"); then
+		if [ -n "$crowd" ]; then
+			echo "cpus $1 $(nproc) $cost $crowd -"
+		else
+			echo "row $1 $cost $reader - $sent $rounds"
+		fi
 	else
 		fail "$1" "$(< $work/flood.err)"
 	fi
@@ -257,6 +276,26 @@ paths() {
 	path path_rx_socket ovs_rx ended=sent host-rx vp0 --dst-ip 10.0.0.1 --protocol udp --socket
 }
 
+# The same workload on each CPU of the VM at once, counted by QEMU
+cpus() {
+	local match=(--dst-ip 10.0.0.2 --protocol udp)
+	ping -c 2 10.0.0.2 > $work/ping
+	ovs-vsctl set Open_vSwitch . other_config:max-idle=3600000
+	base base crowd
+	row path_floor crowd none attach floor.bpf.o path_out path_queue path_xmit path_ovs path_actions \
+		path_consume path_drop
+	path path_match crowd ended=sent host-tx vp0 "${match[@]}"
+	path path_match_top crowd ended=sent host-tx vp0 "${match[@]}" --top 20
+	path path_other crowd ended=0 host-tx vp0 --dst-ip 10.0.0.99 --protocol udp
+	row path_details crowd none netsonde path details --json --path host-tx --phy-interface vp0 \
+		--threshold 10s "${match[@]}"
+	row path_metrics crowd ended=sent netsonde path metrics --json --interval 1d --path host-tx \
+		--phy-interface vp0 "${match[@]}"
+	# and what is sure to grow: one element of a hash map that all CPUs write, 40 times a packet
+	row shared crowd none bpftrace -B line -e 'BEGIN { printf("ready\n") }
+		kprobe:udp_sendmsg { '"$(printf '@x = %d; ' {1..40})"'}'
+}
+
 # What the Open vSwitch tools cost a packet (a VM as for paths)
 ovs() {
 	ping -c 2 10.0.0.2 > $work/ping
@@ -334,6 +373,8 @@ starts() {
 		tracepoint:skb:kfree_skb { @[kstack, args->reason] = count(); }'
 }
 
+# where QEMU counts there is no clock to count by
+[ "${BENCH_PARTS-}" != cpus ] || { cpus; exit; }
 for part in ${BENCH_PARTS:-floors drops filters others delivered starts}; do
 	base base drop
 	$part
