@@ -279,7 +279,7 @@ pings_us() { # DST N: from the other host to this one
 
 rtt_case() {
 	: > "$work/pinged"
-	ovs-appctl dpctl/del-flows
+	flows_delete
 	pings 10.0.0.3 11
 	pings fd00::3 12
 	ip netns exec nicpeer tc qdisc add dev nic1 root handle 78: netem delay 120ms
