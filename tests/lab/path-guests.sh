@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # path-guests.sh: from guest to guest by path pair, a guest's ping by path rtt, what it sends by path metrics; through a tunnel; TCP through conntrack; a tap renamed and deleted.
 # kernels: 6.1 6.12 7
-# check: 7
+# check: 6.1 7
 # topology: vm
 # seconds: 90
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # path-pairs.sh: no packet is taken for another: floods, equal looks, fragments, retransmits.
 # kernels: 5.10 6.1 6.12 7
-# check: 5.10 7
+# check: 5.10 6.12 7
 # topology: host
 # seconds: 150
 

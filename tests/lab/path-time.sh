@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # path-time.sh: a delay of known size is seen in its stage and in no other, held to the application's own clock and to the kernel's tracer.
 # kernels: 5.10 6.1 6.12 7
-# check: 6.1 6.12
 # topology: host
 # seconds: 70
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # path-tools.sh: packets that wait for a busy CPU, path rtt and path metrics held to ping and the devices, a bond's members.
 # kernels: 5.10 6.1 6.12 7
-# check: 6.1 7
+# check: 5.10 6.1 7
 # topology: host
 # seconds: 130
 

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # path-vm.sh: what a guest receives and sends, stage by stage to vhost and its signal, held to what guest and tap count and to known delays.
 # kernels: 6.1 6.12 7
-# check: 6.1 6.12
 # topology: vm
 # seconds: 130
 
