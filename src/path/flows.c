@@ -35,6 +35,7 @@ struct path_flows {
 	size_t interval_count;
 	struct flow *timed_out; /* since the last report */
 	size_t timed_out_count;
+	uint64_t not_shown; /* packets of flows without a row in the last report */
 };
 
 int flows_configure(struct run *run)
@@ -290,9 +291,14 @@ static void row_text(const struct path_run *state, const struct flow *flow)
 	putchar('\n');
 }
 
+uint64_t flows_not_shown(const struct path_run *state)
+{
+	return state->flows->not_shown;
+}
+
 static void rows_show(struct run *run, enum scope scope, const struct flow *rows, size_t count)
 {
-	const struct path_flows *flows = ((struct path_run *)run->state)->flows;
+	struct path_flows *flows = ((struct path_run *)run->state)->flows;
 	uint64_t others = scope == SCOPE_TOTAL ? flows->others.row.count + flows->others.row.not_ended : 0;
 	size_t shown = count < run->top ? count : run->top;
 
@@ -306,6 +312,7 @@ static void rows_show(struct run *run, enum scope scope, const struct flow *rows
 		else
 			row_text(run->state, &rows[i]);
 	}
+	flows->not_shown = others;
 	if (!run->json && others)
 		printf("  %" PRIu64 " packets of other flows (--top %u)\n", others, run->top);
 }

@@ -250,6 +250,8 @@ int metrics_report(struct run *run, enum scope scope);
 int flows_configure(struct run *run);
 void flows_timed_out(struct run *run, uint32_t index);
 int flows_report(struct run *run, enum scope scope);
+/** Packets of flows that have no row in the report that flows_report() has printed last. */
+uint64_t flows_not_shown(const struct path_run *state);
 void flows_finish(struct run *run);
 
 /** view.c: the report of path summary. */

@@ -413,6 +413,8 @@ static void foot_json(struct run *run, enum scope scope, const struct path_count
 					      (json_int_t)worst));
 	else
 		json_object_set_new(record, "tail", json_null());
+	if (state->flows)
+		json_object_set_new(record, "other_flows", json_integer(flows_not_shown(state)));
 	if (scope == SCOPE_TOTAL) {
 		json_object_set_new(record, "lost_by_us", json_integer(lost));
 		json_object_set_new(record, "drops", drops_json(run));

@@ -45,6 +45,7 @@ TOOL(path_summary, .area = "path", .name = "summary", .kind = TOOL_SUMMARY,
      .records = "{\"types\": [" PATH_TYPES ", \"flow\"], \"members\": {"
 		PATH_ANY("\"object\"", "flow", "flow (--top): src, dst, protocol, ports")
 		PATH_INT("lost", "flow: packets that did not arrive")
+		PATH_INT("other_flows", "interval, total, with --top: packets of flows that have no row")
 		PATH_ANY("[\"object\", \"null\"]", "slowest", "flow: from, to, share: the stage where most of its time goes")
 		PATH_RECORDS ", " PATH_EVENT_RECORDS "}}",
      .finish = path_finish);
