@@ -404,7 +404,7 @@ hist_read() { # NAME
 					n += $4
 					low = ns($1)
 					high = ns($3)
-					if ($5 !~ /^#+$/ || length($5) != int(($4 * 60 + most - 1) / most))
+					if ($5 !~ /^#*$/ || length($5) != int(($4 * 60 + most - 1) / most))
 						print "bar", $0
 					continue
 				}
