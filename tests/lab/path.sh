@@ -410,7 +410,7 @@ hist_read() { # NAME
 				}
 				flush()
 				words = substr($0, 3)
-				if (/^  ( {4}the same|.* -> |all the way)/ && match($0, / {2,}[0-9]+ +[0-9.]+[num]?s /)) {
+				if (/^  (    the same|.* -> |all the way)/ && match($0, /  +[0-9]+ +[0-9.]+[num]?s /)) {
 					words = substr($0, 3, RSTART - 3)
 					split(substr($0, RSTART), f, " +")
 					printf "row %d %.0f %s\n", f[2], ns(f[9]), words
