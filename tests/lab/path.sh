@@ -444,7 +444,7 @@ tags_verdict() {
 			words = $0
 			sub(/^hist [0-9]+ [0-9]+ [0-9]+ /, "", words)
 			# of three digits each
-			if (row[words] == $2 && most[words] >= $3 * 0.994 && most[words] <= $4 * 1.006)
+			if (words in row && row[words] == $2 && most[words] >= $3 * 0.994 && most[words] <= $4 * 1.006)
 				delete row[words]
 			else
 				print
@@ -453,7 +453,7 @@ tags_verdict() {
 		END {
 			for (words in row)
 				print "no histogram: " words
-			print rows > 6
+			print (rows > 6)
 		}' "$work/hist.lines")" 1 "$(< "$work/hist.text")"
 }
 
