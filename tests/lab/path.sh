@@ -215,36 +215,56 @@ one_by_one() {
 		"$(since missed) $(since missed)" "skipped: $(missed_by rx)"
 }
 
-# A VXLAN port of br-int, to a namespace behind a veth pair that is no port
+# Three tunnels of br-int to a namespace behind a veth pair that is no port: VXLAN and Geneve with the same VNI, and
+# Geneve with another one
 tunnel_make() {
-	ip netns add tunfar
-	ip link add ul0 type veth peer name ul1 netns tunfar
-	ip -batch - <<-'END'
+	local dev
+	ip netns add tunfar || return
+	# a router of IPv6, which it is by inheritance, would report its multicast groups, and be counted
+	ip netns exec tunfar sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 || return
+	ip link add ul0 type veth peer name ul1 netns tunfar || return
+	ip -batch - <<-'END' || return
 		link set ul0 address 52:54:00:00:04:01 up
 		addr add 192.168.77.1/24 dev ul0
+		addr add 10.0.76.1/24 dev br-int
+		addr add 10.0.78.1/24 dev br-int
 		neigh replace 192.168.77.2 lladdr 52:54:00:00:04:02 nud permanent dev ul0
 		neigh replace 10.0.0.77 lladdr 52:54:00:00:04:03 nud permanent dev br-int
+		neigh replace 10.0.76.2 lladdr 52:54:00:00:04:04 nud permanent dev br-int
+		neigh replace 10.0.78.2 lladdr 52:54:00:00:04:05 nud permanent dev br-int
 	END
-	ip -n tunfar -batch - <<-'END'
+	ip -n tunfar -batch - <<-'END' || return
 		link set ul1 address 52:54:00:00:04:02 up
 		addr add 192.168.77.2/24 dev ul1
 		neigh replace 192.168.77.1 lladdr 52:54:00:00:04:01 nud permanent dev ul1
 		link add vx0 address 52:54:00:00:04:03 type vxlan id 77 local 192.168.77.2 remote 192.168.77.1 dstport 4789
-		link set vx0 mtu 1400 up
+		link add gn0 address 52:54:00:00:04:04 type geneve id 77 remote 192.168.77.1
+		link add gn1 address 52:54:00:00:04:05 type geneve id 78 remote 192.168.77.1
 		addr add 10.0.0.77/24 dev vx0
-		neigh replace 10.0.0.1 lladdr 52:54:00:00:00:01 nud permanent dev vx0
+		addr add 10.0.76.2/24 dev gn0
+		addr add 10.0.78.2/24 dev gn1
 	END
-	ovs-vsctl add-port br-int tun0 -- \
-		set interface tun0 type=vxlan options:remote_ip=192.168.77.2 options:key=77 2> "$work/tun.err" || return
-	# br-int learns where it is
-	in_ns tunfar ping -q -c 1 -W 5 10.0.0.1 > "$work/ping" 2>&1
+	for dev in vx0/0 gn0/76 gn1/78; do
+		ip -n tunfar link set "${dev%/*}" mtu 1400 up &&
+			ip -n tunfar neigh replace "10.0.${dev#*/}.1" lladdr 52:54:00:00:00:01 nud permanent dev "${dev%/*}" || return
+	done
+	ovs-vsctl add-port br-int tun0 -- set interface tun0 type=vxlan options:remote_ip=192.168.77.2 options:key=77 -- \
+		add-port br-int tun1 -- set interface tun1 type=geneve options:remote_ip=192.168.77.2 options:key=77 -- \
+		add-port br-int tun2 -- set interface tun2 type=geneve options:remote_ip=192.168.77.2 options:key=78 || return
+	# with an option Geneve's header is longer
+	of add-tlv-map br-int '{class=0xffff,type=0,len=4}->tun_metadata0' &&
+		of add-flow br-int 'priority=200,udp,in_port=LOCAL,nw_dst=10.0.76.2,actions=set_field:0x1234->tun_metadata0,output:tun1' ||
+		return
+	# br-int learns where they are
+	in_ns tunfar ping -q -c 1 -W 5 10.0.0.1 && in_ns tunfar ping -q -c 1 -W 5 10.0.76.1 &&
+		in_ns tunfar ping -q -c 1 -W 5 10.0.78.1
 }
 
 tunnel_tools() {
 	tool_begin tun_tx path summary --path host-tx --phy-interface ul0 --dst-port 7041
 	tool_begin tun_vni path summary --path host-tx --phy-interface ul0 --inner --vni 77 --dst-port 7041
 	tool_begin tun_rx path summary --path host-rx --phy-interface ul0 --inner --vni 77 --dst-port 7042 --socket
-	tool_begin tun_rtt path rtt --phy-interface ul0 --dst-ip 10.0.0.77
+	tool_begin tun_rtt path rtt --phy-interface ul0 --dst-ip 10.0.0.0/16
 }
 
 tunnel_traffic() {
@@ -252,23 +272,189 @@ tunnel_traffic() {
 	sink 7042
 	sinks_ready
 	send '' 10.0.0.77 7041 40
+	send '' 10.0.76.2 7041 33
+	send '' 10.0.78.2 7041 9
 	send tunfar 10.0.0.1 7042 41
+	send tunfar 10.0.76.1 7042 34
+	send tunfar 10.0.78.1 7042 8
 	pings '' 10.0.0.77 10
+	pings '' 10.0.76.2 7
+	ip -n tunfar -s -j link show > "$work/tunfar"
 }
 
 tunnel_verdict() {
-	is "tunnel: the applications have all" "$(received 7041) $(received 7042)" "40 41"
-	expect_all tun_tx "host-tx into a tunnel" 40
-	expect_reached tun_tx "host-tx into a tunnel" 40 port_out ovs actions encap qdisc driver
-	expect_sums tun_tx "host-tx into a tunnel"
-	expect_all tun_vni "host-tx, by what the outer packet carries" 40
-	expect_reached tun_vni "host-tx, by what the outer packet carries" 40 qdisc driver
-	expect_all tun_rx "host-rx out of a tunnel" 41
-	expect_reached tun_rx "host-rx out of a tunnel" 41 tunnel ovs actions port_in l4 socket read
-	expect_reached tun_rx "host-rx out of a tunnel, outer and inner" 82 ip backlog
-	expect_sums tun_rx "host-rx out of a tunnel"
-	expect_all tun_rtt "path rtt through a tunnel" 10
-	expect_reached tun_rtt "path rtt through a tunnel" 10 encap tunnel l4
+	is "tunnel: the applications have all" "$(received 7041) $(received 7042)" "82 83"
+	# with the ping by which br-int has learned
+	is "tunnel: each far end has its own" "$(jq -r '.[] | select(.ifname | test("^(vx|gn)")) |
+		"\(.ifname) \(.stats64.rx.packets) \(.stats64.tx.packets)"' "$work/tunfar" | sort | xargs)" \
+		"gn0 $((1 + 33 + 7)) $((1 + 34 + 7)) gn1 $((1 + 9)) $((1 + 8)) vx0 $((1 + 40 + 10)) $((1 + 41 + 10))"
+	expect_all tun_tx "host-tx into VXLAN and Geneve" 82
+	expect_reached tun_tx "host-tx into VXLAN and Geneve" 82 port_out ovs actions encap qdisc driver
+	expect_sums tun_tx "host-tx into VXLAN and Geneve"
+	expect_all tun_vni "host-tx, by what the outer packet carries" $((40 + 33))
+	expect_reached tun_vni "host-tx, by what the outer packet carries" $((40 + 33)) qdisc driver
+	expect_all tun_rx "host-rx out of VXLAN and Geneve" $((41 + 34))
+	expect_reached tun_rx "host-rx out of VXLAN and Geneve" $((41 + 34)) tunnel ovs actions port_in l4 socket read
+	expect_reached tun_rx "host-rx out of a tunnel, outer and inner" $((2 * (41 + 34))) ip backlog
+	expect_sums tun_rx "host-rx out of VXLAN and Geneve"
+	expect_all tun_rtt "path rtt through VXLAN and Geneve" 17
+	expect_reached tun_rtt "path rtt through VXLAN and Geneve" 17 encap tunnel l4
+}
+
+# Both ways at once, beside what this host sends to itself, what Open vSwitch passes on, and what goes by another of its
+# internal ports
+ways_make() {
+	ovs-vsctl add-port br-int br1p -- set interface br1p type=internal
+	sysctl -qw net.ipv6.conf.br1p.disable_ipv6=1
+	ip -batch - <<-'END'
+		link set br1p address 52:54:00:00:05:01 up
+		addr add 10.0.1.1/24 dev br1p
+		neigh replace 10.0.1.2 lladdr 52:54:00:00:00:02 nud permanent dev br1p
+	END
+	ip -n peer addr add 10.0.1.2/24 dev vp1
+	ip -n peer neigh replace 10.0.1.1 lladdr 52:54:00:00:05:01 nud permanent dev vp1
+	of add-flows br-int - <<-'END'
+		priority=200,ip,in_port=br1p,actions=output:vp0
+		priority=200,ip,in_port=vp0,nw_dst=10.0.1.1,actions=output:br1p
+	END
+}
+
+ways_tools() {
+	tool_begin both path summary --path host-both --phy-interface vp0,nic0 --dst-port 7081-7085
+	tool_begin inner path summary --path host-both --phy-interface vp0 --internal-interface br-int --dst-port 7081-7085
+	tool_begin port enqueue_to_iprec_latency_summary --interface br-int --dst-port 7081-7085
+}
+
+ways_traffic() {
+	sink 7081 peer
+	sink 7082
+	sink 7083 nicpeer
+	sink 7084
+	sinks_ready
+	send '' 10.0.0.2 7081 36
+	send '' 10.0.1.2 7081 12
+	send peer 10.0.0.1 7082 37
+	send peer 10.0.1.1 7082 11
+	send peer 10.0.0.3 7083 8
+	send '' 127.0.0.1 7084 9
+	send '' 10.0.0.1 7084 10
+	send '' ::1 7084 6
+	ip -s -j link show br1p > "$work/br1p"
+}
+
+expect_left() { # NAME TITLE BEGUN ENDED: the others left the path, and nothing else became of them
+	local left=$(($3 - $4)) wanted
+	wanted="$3 $4 $left $left 0 0"
+	is "$2: $3 began, $4 ended, $left left the path" "$(near "$1" "$(total "$1" '"\(.begun) \(.ended) " +
+		"\(.not_ended.consumed // 0) \([.not_ended[]] | add // 0) \(.in_flight) \(.lost_by_us)"')" "$wanted")" "$wanted" \
+		"$(ledger "$1") skipped: $(missed_by "$1")"
+}
+
+ways_verdict() {
+	is "ways: the applications have all" "$(received 7081) $(received 7082) $(received 7083) $(received 7084)" "48 48 8 25"
+	is "ways: br1p has its own" "$(jq -r '.[0].stats64 | "\(.tx.packets) \(.rx.packets)"' "$work/br1p")" "12 11"
+	expect_left both "host-both, beside 25 by loopback" $((48 + 48 + 8 + 25)) $((48 + 48 + 8))
+	expect_reached both "host-both, by Open vSwitch" $((48 + 48 + 8)) ovs actions
+	expect_reached both "host-both, what leaves" $((48 + 8)) qdisc driver
+	expect_reached both "host-both, what arrives" 48 port_in backlog ip l4
+	expect_left inner "host-both by br-int, beside 23 by another port" $((48 + 48 + 8 + 25)) $((36 + 37))
+	expect_reached inner "host-both by br-int, what leaves" 36 port_out qdisc driver
+	expect_reached inner "host-both by br-int, what arrives" 37 port_in backlog ip l4
+	expect_all port "from br-int's receive queue up" 37
+	expect_reached port "from br-int's receive queue up" 37 receive ip l4
+	expect_sums port "from br-int's receive queue up"
+}
+
+# Packets with a tag, as JSON and as an operator sees them
+tags_tools() {
+	tool_begin tags path summary --path host-rx --phy-interface vp0 --vlan 100
+	text_start hist path summary --path host-rx --phy-interface vp0 --vlan 100 --hist
+}
+
+tags_traffic() {
+	sink 7065 ''
+	sinks_ready
+	labgen frames --netns peer --dev vp1 --vlan 200 --src 10.0.0.2 --dst 10.0.0.1 --dst-mac 52:54:00:00:00:01 \
+		--dport 7065 --count 9 --rate 200 > "$work/tagged"
+}
+
+# The rows of the last report and its histograms, a line each: "row COUNT MAX-NS WORDS", and "hist COUNT LOW-NS HIGH-NS WORDS"
+# with the bounds of the last line; "bar" where a bar is not as long as its count wants.
+hist_read() { # NAME
+	awk '
+		function ns(span) {
+			return span * (span ~ /us$/ ? 1e3 : span ~ /ms$/ ? 1e6 : span ~ /[0-9]s$/ ? 1e9 : 1)
+		}
+		function flush() {
+			if (n)
+				printf "hist %d %.0f %.0f %s\n", n, low, high, words
+			n = 0
+		}
+		/Z  all / { lines = 0 }
+		{ line[++lines] = $0 }
+		END {
+			for (i = 1; i <= lines; i++)
+				if (line[i] ~ / to +[0-9.]+[num]?s +[0-9]+ /) {
+					split(line[i], f, " +")
+					most = f[5] > most ? f[5] + 0 : most
+				}
+			for (i = 1; i <= lines; i++) {
+				$0 = line[i]
+				if (/ to +[0-9.]+[num]?s +[0-9]+ /) {
+					n += $4
+					low = ns($1)
+					high = ns($3)
+					if ($5 !~ /^#*$/ || length($5) != int(($4 * 60 + most - 1) / most))
+						print "bar", $0
+					continue
+				}
+				flush()
+				words = substr($0, 3)
+				if (/^  (    the same|.* -> |all the way)/ && match($0, /  +[0-9]+ +[0-9.]+[num]?s /)) {
+					words = substr($0, 3, RSTART - 3)
+					split(substr($0, RSTART), f, " +")
+					printf "row %d %.0f %s\n", f[2], ns(f[9]), words
+				}
+			}
+			flush()
+		}' "$work/$1.text"
+}
+
+tags_verdict() {
+	is "the application has what came with another tag" "$(received 7065)" 9
+	expect_all tags "host-rx, of one VLAN" 14
+	expect_reached tags "host-rx, of one VLAN" 14 ovs actions port_in backlog ip l4
+	text_end hist
+	hist_read hist > "$work/hist.lines"
+	is "--hist: a histogram for each stage, of as many packets as the JSON has, in its order" \
+		"$(awk '$1 == "hist" { print $2 }' "$work/hist.lines" | xargs)" \
+		"$(jq -r 'select(.scope == "total" and (.type == "stage" or .way == "direct" or .way == "upcall")) | .count' \
+			"$work/tags.json" | xargs)" "$(< "$work/hist.text")"
+	is "--hist: the histograms are the rows'; the last line of each has its row's maximum; bars are to one scale" "$(awk '
+		$1 == "row" {
+			words = $0
+			sub(/^row [0-9]+ [0-9]+ +/, "", words)
+			if (words !~ /^the same/)
+				row[of = words] = 0
+			row[of] += $2
+			most[of] = $3 > most[of] ? $3 : most[of]
+			rows++
+		}
+		$1 == "hist" {
+			words = $0
+			sub(/^hist [0-9]+ [0-9]+ [0-9]+ /, "", words)
+			# of three digits each
+			if (words in row && row[words] == $2 && most[words] >= $3 * 0.994 && most[words] <= $4 * 1.006)
+				delete row[words]
+			else
+				print
+		}
+		$1 == "bar"
+		END {
+			for (words in row)
+				print "no histogram: " words
+			print (rows > 6)
+		}' "$work/hist.lines")" 1 "$(< "$work/hist.text")"
 }
 
 # What a port sends on to several, with a copy to a namespace that is not this host's; tagged, untagged, with other
@@ -291,6 +477,7 @@ turns_make() {
 		priority=200,udp,in_port=vp0,tp_dst=7062,actions=output:LOCAL,output:mir0
 		priority=200,udp,in_port=vp0,tp_dst=7063,actions=group:7
 		priority=200,udp,in_port=vp0,dl_vlan=100,tp_dst=7064,actions=strip_vlan,output:LOCAL
+		priority=200,udp,in_port=vp0,dl_vlan=200,tp_dst=7065,actions=strip_vlan,output:LOCAL
 		priority=200,udp,in_port=LOCAL,tp_dst=7071,actions=output:mir0,output:vp0
 		priority=200,udp,in_port=LOCAL,tp_dst=7072,actions=output:vp0,output:mir0
 		priority=200,udp,in_port=LOCAL,tp_dst=7073,actions=group:8
@@ -385,9 +572,14 @@ by_flow() {
 	devices_make
 	turns_make
 	turns_tools
-	if tunnel_make; then
+	if tunnel_make > "$work/tun.err" 2>&1; then
 		tunnel_tools
+	else
+		not_ok "tunnels of br-int" "$(< "$work/tun.err")"
 	fi
+	# in which kernels hardly differ, on those that differ most; what depends on none, on one
+	[[ ! $LAB_KERNEL =~ ^(5.10|7)$ ]] || { ways_make && ways_tools; }
+	[ "$LAB_KERNEL" != 6.12 ] || tags_tools
 	tool_begin flows path summary --path host-tx --phy-interface vp0,nic0 --top 2 \
 		--protocol udp --dst-port 7031-7033
 	tools_ready
@@ -399,15 +591,17 @@ by_flow() {
 	if [ "${tool_pids[tun_tx]:-}" ]; then
 		tunnel_traffic
 	fi
+	[ ! "${tool_pids[both]:-}" ] || ways_traffic
+	[ ! "${tool_pids[tags]:-}" ] || tags_traffic
 	nap 0.5
 	sinks_stop
 	tools_end
 	turns_verdict
 	if [ "${tool_args[tun_tx]:-}" ]; then
 		tunnel_verdict
-	else
-		skip "a tunnel" "this kernel has no VXLAN for Open vSwitch: $(< "$work/tun.err")"
 	fi
+	[ ! "${tool_args[both]:-}" ] || ways_verdict
+	[ ! "${tool_args[tags]:-}" ] || tags_verdict
 	is "the flows with the most packets, each with its own" "$(jq -r 'select(.type == "flow" and
 		.scope == "total") | "\(.flow.dst_port) \(.count) \(.lost)"' "$work/flows.json" | xargs)" \
 		"7033 23 0 7032 22 0"
