@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # path.sh: each packet that begins a path of the host ends it or is accounted for, and none is taken for another.
 # kernels: 5.10 6.1 6.12 7
-# check: 5.10 6.12
 # topology: host
 # seconds: 110
 
@@ -605,6 +604,7 @@ by_flow() {
 	is "the flows with the most packets, each with its own" "$(jq -r 'select(.type == "flow" and
 		.scope == "total") | "\(.flow.dst_port) \(.count) \(.lost)"' "$work/flows.json" | xargs)" \
 		"7033 23 0 7032 22 0"
+	is "how many packets have no row" "$(total flows .other_flows)" 21
 	is "a flow's times are those of its packets" "$(jq -r 'select(.type == "flow" and
 		.scope == "total") | .max_ns * .count >= .sum_ns and .p50_ns <= .max_ns and
 		.sum_ns >= .max_ns and .slowest.share > 0' "$work/flows.json" | xargs)" "true true"
