@@ -102,7 +102,8 @@ static int edges_set(struct run *run)
 	rodata->path_cells = state->cells;
 	for (uint32_t stage = 1; stage < STAGE_MAX; stage++) {
 		if (!path->reply && !rodata->cfg_metrics && !rodata->cfg_gaps)
-			rodata->path_flags[stage] |= stage == STAGE_l4 && rodata->path_tunnels ? 0 : FLAG_fast;
+			rodata->path_flags[stage] |= (stage == STAGE_l4 && rodata->path_tunnels) ||
+							     (stage == STAGE_qdisc && rodata->path_port) ? 0 : FLAG_fast;
 		if (rodata->path_ends & 1U << stage)
 			rodata->path_flags[stage] |= FLAG_ends;
 		if (rodata->cfg_details)

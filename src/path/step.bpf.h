@@ -44,6 +44,11 @@ static __always_inline void path_step(void *ctx, enum sonde_access access, struc
 	/* none: it was put together from fragments */
 	if (flight->skb != (__u64)skb && flight->skb && !path_takes(access, skb, slot, stage))
 		return;
+	/* what Open vSwitch passes from NIC to NIC goes by no port */
+	if (path_port && stage == STAGE_qdisc && !(flight->seen & 1U << STAGE_port_out)) {
+		flight_end(slot, FATE_consumed);
+		return;
+	}
 	if (stage == STAGE_actions && flight->seen & 1U << STAGE_actions)
 		stage = STAGE_again;
 	if (stage == STAGE_l4 && flight->marks & MARK_tunnel && !(flight->seen & 1U << STAGE_tunnel))

@@ -320,7 +320,7 @@ ways_make() {
 
 ways_tools() {
 	tool_begin both path summary --path host-both --phy-interface vp0,nic0 --dst-port 7081-7085
-	tool_begin inner path summary --path host-both --phy-interface vp0 --internal-interface br-int --dst-port 7081-7085
+	tool_begin inner path summary --path host-both --phy-interface vp0,nic0 --internal-interface br-int --dst-port 7081-7085
 	tool_begin port enqueue_to_iprec_latency_summary --interface br-int --dst-port 7081-7085
 }
 
@@ -356,7 +356,7 @@ ways_verdict() {
 	expect_reached both "host-both, by Open vSwitch" $((48 + 48 + 8)) ovs actions
 	expect_reached both "host-both, what leaves" $((48 + 8)) qdisc driver
 	expect_reached both "host-both, what arrives" 48 port_in backlog ip l4
-	expect_left inner "host-both by br-int, beside 23 by another port" $((48 + 48 + 8 + 25)) $((36 + 37))
+	expect_left inner "host-both by br-int, beside 23 by another port, 25 by loopback and 8 by none" $((48 + 48 + 8 + 25)) $((36 + 37))
 	expect_reached inner "host-both by br-int, what leaves" 36 port_out qdisc driver
 	expect_reached inner "host-both by br-int, what arrives" 37 port_in backlog ip l4
 	expect_all port "from br-int's receive queue up" 37
@@ -538,6 +538,14 @@ turns_traffic() {
 	large_segments=$(($(device nic0 tx_packets) - large_segments))
 }
 
+# All but those pure ACKs that look the same and were in ovs-vswitchd at once, and hits that the kernel skipped.
+expect_most() { # NAME TITLE N
+	local wanted="$3 $3 {} 0 0"
+	is "$2: $3 began, and ended but for a few that look alike" "$(near "$1" "$(total "$1" '
+		"\(.begun) \(.ended + ([.not_ended.ambiguous // 0, .begun / 100] | min)) \(.not_ended | del(.ambiguous)) \(.in_flight) \(.lost_by_us)"')" "$wanted")" \
+		"$wanted" "$(ledger "$1") skipped: $(missed_by "$1")"
+}
+
 turns_verdict() {
 	local port
 	for port in 7061/11 7062/12 7063/13 7064/14 7071/21 7072/22 7073/23 7075/25 7076/26 7077/27; do
@@ -545,8 +553,8 @@ turns_verdict() {
 	done
 	expect_all turn_rx "host-rx, with copies to other ports, and tagged" 50
 	expect_reached turn_rx "host-rx, with copies to other ports, and tagged" 50 ovs actions port_in backlog ip l4
-	expect_all turn_tx "host-tx to one of 42 devices: copies, tags, addresses, tracked, what TCP has sent" $((168 + large_sent))
-	expect_reached turn_tx "host-tx: copies, tags, addresses, tracked, TCP" $((168 + large_sent)) ovs actions qdisc driver
+	expect_most turn_tx "host-tx to one of 42 devices: copies, tags, addresses, tracked, what TCP has sent" $((168 + large_sent))
+	expect_reached turn_tx "host-tx: copies, tags, addresses, tracked, TCP" "$(total turn_tx .ended)" actions qdisc driver
 	expect_reached turn_tx "host-tx, tracked" $((26 + 2 * 27)) conntrack
 	expect_reached turn_tx "host-tx, tracked and looked up again" 26 again
 	is "copies of packets are no packets" "$(total turn_rx .copies) $(total turn_tx .copies)" "0 0"
