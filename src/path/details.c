@@ -147,8 +147,9 @@ int details_configure(struct run *run)
 		threshold_of_backlog(RODATA(run));
 	state->lost = packet_lost;
 	err = path_configure(run);
-	/* where no stage ends the path, the packet is then in a guest and has no skb */
-	RODATA(run)->cfg_bytes = RODATA(run)->cfg_lost || RODATA(run)->cfg_bytes_twice || (!err && !state->path->ends);
+	/* where no stage ends the way, the packet is then in a guest and has no skb */
+	RODATA(run)->cfg_bytes = RODATA(run)->cfg_lost || RODATA(run)->cfg_bytes_twice ||
+				 (!err && !(state->path->reply ? state->path->reply : state->path)->ends);
 	for (int stage = 1; !err && stage < STAGE_MAX; stage++) {
 		if (!RODATA(run)->cfg_stage_threshold[stage] || state->stages & 1U << stage)
 			continue;
@@ -260,14 +261,13 @@ static void hop_text(const struct path_way *way, uint32_t at, uint64_t took, uin
 }
 
 /* hex, of what is at hand */
-static const char *bytes_hex(const struct path_bytes *bytes, char hex[2 * PATH_BYTES + 1])
+static void bytes_hex(const struct path_bytes *bytes, char hex[2 * PATH_BYTES + 1])
 {
 	uint32_t n = bytes->at_hand < PATH_BYTES ? bytes->at_hand : PATH_BYTES;
 
 	hex[0] = 0;
 	for (uint32_t i = 0; i < n; i++)
 		snprintf(hex + 2 * i, 3, "%02x", bytes->bytes[i]);
-	return hex;
 }
 
 static void bytes_show(const struct path_way *way, json_t *json, FILE *text)

@@ -18,7 +18,13 @@ static __noinline int port_is_other(struct sk_buff *skb, __u32 stage)
 
 	if ((__u32)SONDE_READ(SONDE_PROBE, dev, ifindex) == path_port_ifindex)
 		return 0;
-	if (stage < STAGE_MAX && flight_find(&slot, flight_key(SONDE_PROBE, skb)) && slot.flight->stage < STAGE_MAX &&
+	if (!flight_find(&slot, flight_key(SONDE_PROBE, skb)))
+		return 1;
+	/* a tunnel's outer packet may go by the port of another bridge */
+	if (slot.flight->seen & 1U << STAGE_encap ||
+	    (slot.flight->marks & MARK_tunnel && !(slot.flight->seen & 1U << STAGE_tunnel)))
+		return 0;
+	if (stage < STAGE_MAX && slot.flight->skb == (__u64)skb && slot.flight->stage < STAGE_MAX &&
 	    path_edges[stage][slot.flight->stage])
 		flight_end(&slot, FATE_consumed);
 	return 1;

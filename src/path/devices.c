@@ -278,12 +278,7 @@ static int devices_check(struct run *run)
 			       "would match", run->filter->vlan, state->path->name);
 		return -EINVAL;
 	}
-	if (run->filter->set & FILTER_TUNNEL && state->path->begins & 1U << STAGE_tap_in) {
-		run_error(run, "--inner, --vni: what a guest sends is in no tunnel yet where path %s begins: name its own addresses",
-			  state->path->name);
-		return -EINVAL;
-	}
-	if (state->path->begins & 1U << STAGE_out && (run->filter->set & FILTER_ARP ||
+	if (state->path->begins == 1U << STAGE_out && (run->filter->set & FILTER_ARP ||
 	    (run->filter->set & FILTER_TYPE && run->filter->eth_type != ETH_P_IP && run->filter->eth_type != ETH_P_IPV6))) {
 		run_error(run, "--%s: path %s begins with what this host's IP layer sends: no packet would match",
 			  run->filter->set & FILTER_ARP ? "protocol arp" : "type", state->path->name);

@@ -184,9 +184,11 @@ static __always_inline int at_freed(void *ctx, const __u64 *args, enum sonde_acc
 {
 	__u32 zero = 0;
 	__u64 *packet = path_active ? bpf_map_lookup_elem(&gro_packets, &zero) : NULL;
+	struct path_slot slot;
 
 	/* so does GRO what it has made a part of another packet: at_merged() is next */
-	if (packet && *packet && *packet == flight_key(access, (struct sk_buff *)args[0]))
+	if (packet && *packet && *packet == flight_key(access, (struct sk_buff *)args[0]) &&
+	    flight_find(&slot, *packet) && (slot.flight->stage == STAGE_nic || slot.flight->stage == STAGE_tunnel))
 		return 0;
 	return at_consume(ctx, args, access);
 }

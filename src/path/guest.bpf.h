@@ -237,7 +237,7 @@ static __always_inline int vhost_do(void *ctx, enum sonde_access access, struct 
 	if (!flight_find(&slot, flight_key(access, skb)))
 		return 0;
 	path_step(ctx, access, skb, &slot, STAGE_vhost);
-	if (*slot.key == 0 || slot.flight->stage != STAGE_vhost)
+	if (*slot.key <= PATH_TAKEN || slot.flight->stage != STAGE_vhost)
 		return 0;
 	worker = worker_make();
 	at = worker ? worker->hands : PATH_HANDS;

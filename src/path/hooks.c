@@ -63,7 +63,8 @@ static unsigned int families(const struct run *run)
 	const uint32_t set = filter->set;
 
 	/* nor does the filter say anything of what carries a guest's packets */
-	if (set & FILTER_TUNNEL || (state->stages & 1U << STAGE_encap && !(state->stages & 1U << STAGE_out)))
+	if (set & FILTER_TUNNEL || state->stages & 1U << STAGE_tunnel ||
+	    (state->stages & 1U << STAGE_encap && !(state->stages & 1U << STAGE_out)))
 		return FAMILY_4 | FAMILY_6;
 	if (set & FILTER_IP6 || (set & FILTER_TYPE && filter->eth_type == TYPE_IP6) ||
 	    (set & FILTER_PROTOCOL && filter->protocol == IPPROTO_ICMPV6))
@@ -99,7 +100,8 @@ static bool ip6_late_wanted(const struct run *run, const struct hook_row *hook)
 {
 	const struct path_run *state = run->state;
 
-	return state->stages & 1U << STAGE_out && ip6_wanted(run, hook) && (protocol_possible(run, IPPROTO_TCP) || protocol_possible(run, IPPROTO_SCTP));
+	return state->stages & 1U << STAGE_out && ip6_wanted(run, hook) &&
+	       (protocol_possible(run, IPPROTO_TCP) || protocol_possible(run, IPPROTO_SCTP));
 }
 
 static bool tcp_wanted(const struct run *run, const struct hook_row *hook)

@@ -125,7 +125,7 @@ static __always_inline int at_out(void *ctx, const __u64 *args, enum sonde_acces
 {
 	struct sk_buff *skb = (struct sk_buff *)args[2];
 
-	if (out_outer(ctx, access, skb))
+	if (out_outer(ctx, access, skb) || !((path_begins | path_reply_begins) & 1U << STAGE_out))
 		return 0;
 	if (!path_at_home(access, (struct net *)args[0]))
 		return 0;

@@ -238,7 +238,6 @@ int metrics_report(struct run *run, enum scope scope);
 #define PATH_EVENT_RECORDS                                                                         \
 	PATH_STR("fate", "event: arrived, or what became of it, as in not_ended of path summary")  \
 	PATH_ANY("\"object\"", "drop", "event: of a dropped packet reason and place")              \
-	PATH_ANY("\"object\"", "bytes", "event, with --bytes: first and last: hex from L3 on, as the packet was at these stages") \
 	"\"stages\": {\"type\": \"array\", \"items\": {\"type\": \"object\", \"properties\": {"      \
 	PATH_STR("stage", "") PATH_INT("at_ns", "wall clock") PATH_INT("cpu", "")                  \
 	PATH_INT("pid", "of the task that the CPU ran") PATH_STR("comm", "absent if the task has ended") \

@@ -86,7 +86,9 @@ static const struct path_edge host_tx[] = {
 };
 
 /* out of a tunnel, whose outer packets this host's IP layer is given, perhaps by the internal port of another bridge */
-#define UNDERLAY_IN                                                                                	OVS_SENDS(STAGE_port_in), { STAGE_port_in, STAGE_backlog }, { STAGE_backlog, STAGE_ip },   	{ STAGE_receive, STAGE_ip }, DECAP
+#define UNDERLAY_IN                                                                                \
+	OVS_SENDS(STAGE_port_in), { STAGE_port_in, STAGE_backlog }, { STAGE_backlog, STAGE_ip },   \
+	{ STAGE_receive, STAGE_ip }, DECAP
 
 static const struct path_edge host_rx[] = {
 	NIC_IN, OVS_EDGES, UNDERLAY_IN, { STAGE_ip, STAGE_l4 },

@@ -46,7 +46,9 @@ static __always_inline void path_step(void *ctx, enum sonde_access access, struc
 		return;
 	/* what Open vSwitch passes from NIC to NIC goes by no port */
 	if (path_port && stage == STAGE_qdisc && !(flight->seen & 1U << STAGE_port_out)) {
-		flight_end(slot, FATE_consumed);
+		/* if it is no copy of what goes by a port */
+		if (flight->skb == (__u64)skb && !(flight->seen & 1U << STAGE_port_in))
+			flight_end(slot, FATE_consumed);
 		return;
 	}
 	if (stage == STAGE_actions && flight->seen & 1U << STAGE_actions)

@@ -285,16 +285,6 @@ tcp_verdict() {
 	expect_sums tcp_rx "TCP to the guest"
 }
 
-tools_done() { # NAME...
-	local name
-	for name; do
-		tool_stop "$name"
-		is "ends in order: ${tool_args[$name]}" "$tool_status" 0 "$(tail -n 3 "$work/$name.err")"
-		# what the kernel skipped, where one task was preempted inside a program, shows in the counts
-		is "lost nothing: ${tool_args[$name]}" "$(lost_by "$name")" '{}'
-	done
-}
-
 # A guest's queues are one tap's, and each has a vhost thread of its own.
 declare -A queues=([6.1]=1 [6.12]=4 [7]=2)
 
@@ -341,7 +331,7 @@ pair_case
 rtt_case
 metrics_case
 gone_case
-tools_done pair rtt metrics gone
+tools_stop
 kill $labgen_pid
 wait $labgen_pid
 pair_verdict
@@ -361,7 +351,7 @@ tool_begin tcp_rx path summary --path vm-rx --phy-interface vp0,nic0 --vm-interf
 tools_ready
 tunnel_case
 tcp_case
-tools_done tun_tx tun_rx tun_rtt tcp_tx tcp_rx
+tools_stop
 tunnel_verdict
 tcp_verdict
 finish

@@ -97,8 +97,10 @@ tx_way="^((kick )?worker )?tun tap_in ${ovs}qdisc (dequeue )?driver\$"
 
 expect_ways() { # NAME TITLE N WAY
 	is "$2: an event a packet" "$(wc -l < "$work/$1.events")" "$3"
-	is "$2: its stages in order, by a way that there is" "$(awk -F'|' -v way="$4" '
-		$5 != "arrived" || $6 !~ way { print $1, $5, $6 }' "$work/$1.events" | head -n 3)" ""
+	# a tool that goes by kprobes lacks the hits that the kernel skipped
+	is "$2: its stages in order, by a way that there is" "$(awk -F'|' -v way="$4" \
+		-v may="$([[ ${tool_args[$1]} == NETSONDE_ATTACH=kp* ]] && missed_by "$1")" '
+		($5 != "arrived" || $6 !~ way) && ++n > may + 0 { print $1, $5, $6 }' "$work/$1.events" | head -n 3)" ""
 	is "$2: its stages add up" "$(awk -F'|' '$3 != $4' "$work/$1.events" | head -n 3)" ""
 }
 
@@ -353,16 +355,26 @@ hold_verdict() {
 			print (right ? "right" : $0 " of " least " to " most)
 		}' \
 		"$work/tx_each.events")" right
-	expect_witnessed tx_each "$title" 1 kick "$kick_least_ns" ".packet.udp.src_port == $tx_sport" '^vhost_(vq_)?work_queue:' '^handle_tx_kick:' first
+	expect_witnessed tx_each "$title" 1 kick "$kick_least_ns" ".packet.udp.src_port == $tx_sport" '^vhost_poll_wakeup:' '^handle_tx_kick:' first
 }
 
 # A guest whose vCPU stands still: vhost goes on until the guest's ring is full, and then the tap's fills.
+# Once more if the vCPU ran all the same.
 stop_case() {
+	stop_tries=0
+	until [ $stop_tries -ge 3 ]; do
+		stop_try $((22000 + 400 * stop_tries++))
+		[ "$stop_ran" != 0 ] || break
+	done
+}
+
+stop_try() { # SPORT
 	local out
+	stop_sport=$1
 	out=$(device $tap tx_packets)
 	wait_for 20 vcpu_found || not_ok "a stopped guest: its vCPU" "$(cat "/proc/$qemu/task/"*/syscall)"
 	hold "$vcpu"
-	wait_in_ring 400 22000
+	wait_in_ring 400 "$stop_sport"
 	stop_in_ring=$((400 - ($(device $tap tx_packets) - out)))
 	let_go $((out + 400))
 	stop_ran=$held_ran stop_ns=$waited_ns stop_out_us=$out_us
@@ -370,9 +382,13 @@ stop_case() {
 
 # The thread that waits in ioctl(KVM_RUN)
 vcpu_found() {
-	vcpu=$(grep -lE '^16 0x[0-9a-f]+ 0xae80 ' "/proc/$qemu/task/"*/syscall)
-	vcpu=${vcpu%/syscall} vcpu=${vcpu##*/}
-	[ -n "$vcpu" ]
+	local task
+	for task in "/proc/$qemu/task/"*; do
+		vcpu=${task##*/}
+		# since 6.12 KVM has a thread of its own there, which was made in that call
+		[[ $(< "$task/syscall") != "16 "*" 0xae80 "* || $(< "$task/comm") == kvm-* ]] || return 0
+	done
+	return 1
 }
 
 qemu_stands() {
@@ -383,7 +399,7 @@ stop_verdict() {
 	is "a stopped guest: its vCPU did not run" "$stop_ran" 0
 	is "a stopped guest: its ring has no room for 400" \
 		"$((stop_in_ring >= 100))" 1 "$stop_in_ring were left"
-	expect_waited "a stopped guest" 22000 400 "$stop_in_ring" "$stop_ns" "$stop_out_us"
+	expect_waited "a stopped guest" "$stop_sport" 400 "$stop_in_ring" "$stop_ns" "$stop_out_us"
 }
 
 # ---- bad days: the tap's ring full, the guest killed, the tap deleted ----
@@ -460,16 +476,14 @@ tool_begin bad path summary --path vm-rx "${vm[@]}" $tap --dst-port 7398
 tools_ready
 tap_out=$(device $tap tx_packets) tap_out_bytes=$(device $tap tx_bytes)
 count_case
-# since 6.5 a vhost device's queues are told apart where work is given to its thread
-[ "$LAB_KERNEL" = 6.1 ] && calls_worker=vhost_work_queue || calls_worker=vhost_vq_work_queue
-witness_begin "net/net_dev_start_xmit name == \"$tap\"" 'tun_do_read 5' "$calls_worker 2" 'handle_tx_kick 1'
+witness_begin "net/net_dev_start_xmit name == \"$tap\"" 'tun_do_read 5' 'vhost_poll_wakeup 1' 'handle_tx_kick 1'
 hold_case
 stop_case
 witness_end
-is "what waited for the guest is received" "$(guest_received g1 7399)" $((20 * hold_tries + 400))
+is "what waited for the guest is received" "$(guest_received g1 7399)" $((20 * hold_tries + 400 * stop_tries))
 tap_out=$(($(device $tap tx_packets) - tap_out)),$(($(device $tap tx_bytes) - tap_out_bytes))
 tools_end rx tx rx_each tx_each
-count_verdict $((count_in + 21 * hold_tries + 400)) $((count_out + 4 * hold_tries)) \
+count_verdict $((count_in + 21 * hold_tries + 400 * stop_tries)) $((count_out + 4 * hold_tries)) \
 	$((53 + 13 + 3 * hold_tries))
 hold_verdict
 stop_verdict

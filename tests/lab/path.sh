@@ -554,6 +554,7 @@ turns_verdict() {
 	expect_all turn_rx "host-rx, with copies to other ports, and tagged" 50
 	expect_reached turn_rx "host-rx, with copies to other ports, and tagged" 50 ovs actions port_in backlog ip l4
 	expect_most turn_tx "host-tx to one of 42 devices: copies, tags, addresses, tracked, what TCP has sent" $((168 + large_sent))
+	expect_reached turn_tx "host-tx: copies, tags, addresses, tracked, TCP" $((168 + large_sent)) ovs
 	expect_reached turn_tx "host-tx: copies, tags, addresses, tracked, TCP" "$(total turn_tx .ended)" actions qdisc driver
 	expect_reached turn_tx "host-tx, tracked" $((26 + 2 * 27)) conntrack
 	expect_reached turn_tx "host-tx, tracked and looked up again" 26 again

@@ -58,8 +58,7 @@ summary|--direction both --phy-interface lo --vm-interface lo|--direction both: 
 summary|--path host-tx --phy-interface lo --vlan 5|--vlan 5: what this host sends gets its tag on the way
 summary|--path host-rx --phy-interface lo --netns 1|--netns
 summary|--path host-tx --phy-interface lo --protocol arp|--protocol arp: path host-tx begins with what this host's IP layer sends
-summary|--path host-both --phy-interface lo --type lldp|--type: path host-both begins with what this host's IP layer sends
-summary|--path vm-tx --phy-interface lo --vm-interface lo --vni 5|--inner, --vni: what a guest sends is in no tunnel yet
+summary|--path host-tx --phy-interface lo --type lldp|--type: path host-tx begins with what this host's IP layer sends
 rtt|--phy-interface lo --protocol udp|--protocol, --port, --type: path host-rtt sees ICMP echo and nothing else
 rtt|--phy-interface lo --dst-port 80|--protocol, --port, --type: path host-rtt sees ICMP echo and nothing else
 rtt|--direction both --phy-interface lo|--direction both

@@ -12,6 +12,7 @@ TOOL(path_details, .area = "path", .name = "details", .kind = TOOL_DETAILS,
      .event = "path_packet",
      .records = "{\"types\": [\"total\"], \"members\": {" PATH_LEDGER ", "
 		PATH_STR("path", "total: as in --path")
+		PATH_ANY("\"object\"", "bytes", "event, with --bytes: first, last: hex from L3 on, as it was at these stages")
 		PATH_EVENT_RECORDS "}}",
      .state_size = sizeof(struct path_run), .configure = details_configure,
      .chosen = path_chosen, .loaded = path_loaded, .attached = path_attached, .tick = path_tick, .ending = path_ending,
