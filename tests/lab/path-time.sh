@@ -73,7 +73,7 @@ upcall_case() {
 	for sport in 21001 21002 21003; do
 		ovs_stop
 		send '' 10.0.0.2 7201 $sport 1 0
-		nap 0.3
+		nap 0.6
 		left=$(wall_us)
 		ovs_go
 		wait_for 10 sink_has 7201 $((sport - 21000))
@@ -96,12 +96,12 @@ udp_read() {
 upcall_verdict() {
 	events tx upcall 7201
 	journeys "$work/sent.7201" "$work/sink.7201" > "$work/journeys"
-	expect_stage tx "ovs-vswitchd stopped for 300 ms" 3 300000000 "$work/journeys"
+	expect_stage tx "ovs-vswitchd stopped for 600 ms" 3 600000000 "$work/journeys"
 	expect_within tx "ovs-vswitchd stopped" "$work/journeys"
 	is "ovs-vswitchd stopped: never less than it stood still" "$(awk '
 		NR == FNR { least[$1] = $2; next }
 		$4 < least[$1] { print $1, $4, "of", least[$1] }' "$work/least" "$work/tx.events")" ""
-	expect_witnessed tx "ovs-vswitchd stopped" 3 upcall 300000000 '.packet.udp.dst_port == 7201' \
+	expect_witnessed tx "ovs-vswitchd stopped" 3 upcall 600000000 '.packet.udp.dst_port == 7201' \
 		'^queue_userspace_packet:' '^ovs_flow_key_extract_userspace:' first
 }
 
