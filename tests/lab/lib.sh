@@ -441,14 +441,14 @@ witness_waits() { # ENTERS LEAVES [first]
 		}' "$work/witness" | sort -n
 }
 
-# What a tool says of N packets that were LEAST-NS or longer at a stage is within 1 % or 20 us of what the witness saw of one
-# that came there at that time. What lies between the clocks is known from above, and is up to 250 ms less. Of ten packets,
-# or of less but two, one may be off: the machine under the emulation may stop between both, and takes time for what it has
-# not run before.
-expect_witnessed() { # NAME TITLE N STAGE LEAST-NS JQ-CONDITION-ON-EVENTS ENTERS LEAVES [first]
-	jq -r --arg stage "$4" --argjson least "$5" "select(.type == \"event\" and ($6)) | .stages[] |
-		select(.stage == \$stage and .to_next_ns >= \$least) | \"\(.at_ns) \(.to_next_ns)\"" "$work/$1.json" |
-		sort -n > "$work/told"
+# What a tool says of N packets that were LEAST-NS or longer at a stage, or at these together, is within 1 % or 20 us of what
+# the witness saw of one that came there at that time. What lies between the clocks is known from above, and is up to 250 ms
+# less. Of ten packets, or of less but two, one may be off: the machine under the emulation may stop between both, and takes
+# time for what it has not run before.
+expect_witnessed() { # NAME TITLE N "STAGE..." LEAST-NS JQ-CONDITION-ON-EVENTS ENTERS LEAVES [first]
+	jq -r --arg stages "$4" --argjson least "$5" "select(.type == \"event\" and ($6)) |
+		[.stages[] | select(.stage | IN(\$stages | split(\" \")[]))] | select((map(.to_next_ns // 0) | add) >= \$least and length > 0) |
+		\"\(.[0].at_ns) \(map(.to_next_ns // 0) | add)\"" "$work/$1.json" | sort -n > "$work/told"
 	witness_waits "${@:7}" | awk -v least="$5" '$2 >= least * 0.9' > "$work/seen"
 	is "$2: the time at $4 is what the kernel's own tracer saw, to 1 % or 20 us" "$(awk -v lacks="$lacks_most" '
 		FILENAME == ARGV[1] { at[++n] = $1 + lacks; seen[n] = $2; next }
