@@ -33,8 +33,8 @@ struct prune {
  * The kernel does the same, but late: it first walks through all of it (since 7.0 several times, to find what each
  * stack slot is used for), then takes out one piece after the other and moves the rest each time.
  *
- * Follows constants through registers, not through the stack nor into functions. Returns 0; -EINVAL (nothing changed) for a program with
- * an instruction that is not known here, -ENOMEM.
+ * Follows constants through registers, not through the stack nor into functions. Returns 0; -EINVAL (nothing changed) for
+ * a program with an instruction that is not known here, -ENOMEM.
  */
 int prune_code(struct prune *prune);
 

@@ -250,12 +250,16 @@ static int port_check(struct run *run)
 	return -EINVAL;
 }
 
+static bool ip_possible(const struct sonde_filter *filter)
+{
+	return !(filter->set & FILTER_ARP) &&
+	       (!(filter->set & FILTER_TYPE) || filter->eth_type == ETH_P_IP || filter->eth_type == ETH_P_IPV6);
+}
+
 /* whether the filter lets an ICMP echo pass, of either version */
 static bool echo_possible(const struct sonde_filter *filter)
 {
-	if (filter->set & (FILTER_PORTS | FILTER_ARP))
-		return false;
-	if (filter->set & FILTER_TYPE && filter->eth_type != ETH_P_IP && filter->eth_type != ETH_P_IPV6)
+	if (filter->set & FILTER_PORTS || !ip_possible(filter))
 		return false;
 	return !(filter->set & FILTER_PROTOCOL) || filter->protocol == IPPROTO_ICMP || filter->protocol == IPPROTO_ICMPV6;
 }
@@ -278,8 +282,7 @@ static int devices_check(struct run *run)
 			       "would match", run->filter->vlan, state->path->name);
 		return -EINVAL;
 	}
-	if (state->path->begins == 1U << STAGE_out && (run->filter->set & FILTER_ARP ||
-	    (run->filter->set & FILTER_TYPE && run->filter->eth_type != ETH_P_IP && run->filter->eth_type != ETH_P_IPV6))) {
+	if (state->path->begins == 1U << STAGE_out && !ip_possible(run->filter)) {
 		run_error(run, "--%s: path %s begins with what this host's IP layer sends: no packet would match",
 			  run->filter->set & FILTER_ARP ? "protocol arp" : "type", state->path->name);
 		return -EINVAL;
@@ -413,6 +416,11 @@ static uint32_t device_anew(struct run *run, struct path_device_name *device)
 	return ifindex;
 }
 
+static void device_say(struct run *run, const struct path_device_name *device)
+{
+	run_error(run, "%s was made anew: its packets are seen again", device->name);
+}
+
 static void device_look(struct run *run, uint32_t at)
 {
 	struct path_run *state = run->state;
@@ -425,7 +433,7 @@ static void device_look(struct run *run, uint32_t at)
 		bpf_map_delete_elem(object_map(run, "more_devices"), &device->is.ifindex);
 	device->is.ifindex = ifindex;
 	if (!device_share(run, at))
-		run_error(run, "%s was made anew: its packets are seen again", device->name);
+		device_say(run, device);
 }
 
 static void internal_look(struct run *run)
@@ -436,7 +444,7 @@ static void internal_look(struct run *run)
 	if (!ifindex)
 		return;
 	*state->internal_ifindex = state->internal.is.ifindex = ifindex;
-	run_error(run, "%s was made anew: its packets are seen again", state->internal.name);
+	device_say(run, &state->internal);
 }
 
 static int devices_look(void *data)

@@ -7,43 +7,41 @@
 #include "path/engine.h"
 #include "path/path.h"
 
+static bool any_stage(const struct run *run, uint32_t stages)
+{
+	return ((const struct path_run *)run->state)->stages & stages;
+}
+
 /* received packets begin a path, or come out of the backlog */
 static bool receive_wanted(const struct run *run, const struct hook_row *hook)
 {
-	const struct path_run *state = run->state;
-
 	(void)hook;
-	return state->stages & (1U << STAGE_receive | 1U << STAGE_tap_in | 1U << STAGE_backlog);
+	return any_stage(run, 1U << STAGE_receive | 1U << STAGE_tap_in | 1U << STAGE_backlog);
 }
 
 /* by the stage's hook; IP output has a tunnel's outer packets, too, and what a tunnel receives is given to UDP */
 static bool stage_wanted(const struct run *run, const struct hook_row *hook)
 {
-	const struct path_run *state = run->state;
 	uint32_t stages = 1U << hook->tag;
 
 	if (hook->tag == STAGE_out)
 		stages |= 1U << STAGE_encap;
 	if (hook->tag == STAGE_l4)
 		stages |= 1U << STAGE_tunnel;
-	return state->stages & stages;
+	return any_stage(run, stages);
 }
 
 /* net_dev_queue, net_dev_start_xmit */
 static bool queue_wanted(const struct run *run, const struct hook_row *hook)
 {
-	const struct path_run *state = run->state;
-
 	(void)hook;
-	return state->stages & (1U << STAGE_port_out | 1U << STAGE_qdisc);
+	return any_stage(run, 1U << STAGE_port_out | 1U << STAGE_qdisc);
 }
 
 static bool xmit_wanted(const struct run *run, const struct hook_row *hook)
 {
-	const struct path_run *state = run->state;
-
 	(void)hook;
-	return state->stages & (1U << STAGE_driver | 1U << STAGE_tap_out);
+	return any_stage(run, 1U << STAGE_driver | 1U << STAGE_tap_out);
 }
 
 enum {
@@ -59,12 +57,11 @@ enum family {
 static unsigned int families(const struct run *run)
 {
 	const struct sonde_filter *filter = run->filter;
-	const struct path_run *state = run->state;
 	const uint32_t set = filter->set;
 
 	/* nor does the filter say anything of what carries a guest's packets */
-	if (set & FILTER_TUNNEL || state->stages & 1U << STAGE_tunnel ||
-	    (state->stages & 1U << STAGE_encap && !(state->stages & 1U << STAGE_out)))
+	if (set & FILTER_TUNNEL || any_stage(run, 1U << STAGE_tunnel) ||
+	    (any_stage(run, 1U << STAGE_encap) && !any_stage(run, 1U << STAGE_out)))
 		return FAMILY_4 | FAMILY_6;
 	if (set & FILTER_IP6 || (set & FILTER_TYPE && filter->eth_type == TYPE_IP6) ||
 	    (set & FILTER_PROTOCOL && filter->protocol == IPPROTO_ICMPV6))
@@ -98,9 +95,7 @@ static bool ip6_wanted(const struct run *run, const struct hook_row *hook)
 /* all but these go by __ip6_local_out() */
 static bool ip6_late_wanted(const struct run *run, const struct hook_row *hook)
 {
-	const struct path_run *state = run->state;
-
-	return state->stages & 1U << STAGE_out && ip6_wanted(run, hook) &&
+	return any_stage(run, 1U << STAGE_out) && ip6_wanted(run, hook) &&
 	       (protocol_possible(run, IPPROTO_TCP) || protocol_possible(run, IPPROTO_SCTP));
 }
 

@@ -197,12 +197,8 @@ static __always_inline void flight_begin(enum sonde_access access, struct sk_buf
 	if (cfg_bytes) {
 		struct path_trace *trace = trace_of(slot);
 
-		if (!trace)
-			return;
-		if (access == SONDE_DIRECT)
-			trace_bytes_direct(skb, &trace->begun);
-		else
-			trace_bytes_probe(skb, &trace->begun);
+		if (trace)
+			trace_bytes_take(access, skb, &trace->begun);
 	}
 }
 

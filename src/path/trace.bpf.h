@@ -54,6 +54,14 @@ static __noinline int trace_bytes_probe(struct sk_buff *skb, struct path_bytes *
 	return trace_bytes(SONDE_PROBE, skb, to);
 }
 
+static __always_inline void trace_bytes_take(enum sonde_access access, struct sk_buff *skb, struct path_bytes *to)
+{
+	if (access == SONDE_DIRECT)
+		trace_bytes_direct(skb, to);
+	else
+		trace_bytes_probe(skb, to);
+}
+
 static __always_inline struct path_trace *trace_of(const struct path_slot *slot)
 {
 	__u32 index = slot->index;
@@ -84,7 +92,7 @@ static __always_inline struct path_further *further_of(const struct path_flight 
 /* a stage beyond PATH_HOPS; where it finds no room, event_fill() says so */
 static __noinline int hop_further(struct path_flight *flight, __u32 index, struct sk_buff *skb, __u32 mark, __u64 now)
 {
-	struct path_further *further = further_of(flight, index), *empty;
+	struct path_further *further, *empty;
 	struct net_device *dev = skb ? sonde_dev(SONDE_PROBE, skb) : NULL;
 	__u64 at = flight->hops - PATH_HOPS;
 	struct path_hop *hop;
@@ -97,6 +105,8 @@ static __noinline int hop_further(struct path_flight *flight, __u32 index, struc
 		further = bpf_map_lookup_elem(&furthers, &index);
 		if (further)
 			further->first = flight->first;
+	} else {
+		further = further_of(flight, index);
 	}
 	BELOW(at, PATH_HOPS_FURTHER, none);
 	if (!further)
@@ -202,12 +212,8 @@ static __always_inline int event_send(void *ctx, enum sonde_access access, struc
 		return 0;
 	packet_parse(access, skb, &event->packet);
 	event_fill(event, index, flight, end);
-	if (cfg_bytes_twice) {
-		if (access == SONDE_DIRECT)
-			trace_bytes_direct(skb, &event->more.ended);
-		else
-			trace_bytes_probe(skb, &event->more.ended);
-	}
+	if (cfg_bytes_twice)
+		trace_bytes_take(access, skb, &event->more.ended);
 	event_submit(ctx, event, sizeof(*event));
 	return 0;
 }
